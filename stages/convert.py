@@ -1,0 +1,36 @@
+"""Convert stage: IDX to CSV, and a sheet of labelled samples.
+
+Reads:  data/raw/; params `dataset`, `datasets`
+Writes: data/csv/train.csv, data/csv/test.csv, metrics/plots/samples.png
+Run:    python -m stages.convert
+"""
+
+from pathlib import Path
+
+from stages.lib import figures
+from stages.lib.errors import run
+from stages.lib.files import atomic
+from stages.lib.idx import read_pairs
+from stages.lib.params import load_params
+from stages.lib.table import write_csv
+
+RAW = Path("data/raw")
+BLOCK = 10_000  # rows in memory at a time
+
+
+def main() -> None:
+    """Write both CSV files in one streamed pass each, then draw the sample sheet from the first rows."""
+    classes = load_params().chosen_dataset.classes
+    with atomic(Path("data/csv")) as folder:
+        folder.mkdir()
+        for prefix, name in (("train", "train.csv"), ("t10k", "test.csv")):
+            pairs = read_pairs(
+                RAW / f"{prefix}-images-idx3-ubyte", RAW / f"{prefix}-labels-idx1-ubyte", len(classes), BLOCK
+            )
+            print(f"data/csv/{name}: {write_csv(pairs, folder / name):,} rows")
+    first = read_pairs(RAW / "train-images-idx3-ubyte", RAW / "train-labels-idx1-ubyte", len(classes), BLOCK)
+    figures.save(figures.samples(*next(first), classes), Path("metrics/plots/samples.png"))
+
+
+if __name__ == "__main__":
+    run(main)

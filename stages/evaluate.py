@@ -1,0 +1,47 @@
+"""Evaluate stage: judge the model on the test images, which nothing before it has seen.
+
+Reads:  models/MNIST_keras_CNN.h5, data/csv/test.csv, metrics/history.csv; params `dataset`, `datasets`
+Writes: metrics/evaluate.json, metrics/predictions.csv, metrics/plots/{learning_curves,confusion,misclassified}.png
+Run:    python -m stages.evaluate
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.lib import figures, scoring
+from stages.lib.errors import run
+from stages.lib.files import atomic, write_json
+from stages.lib.model import load_model, predict
+from stages.lib.params import load_params
+from stages.lib.table import read_csv
+
+PLOTS = Path("metrics/plots")
+
+
+def main() -> None:
+    """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
+    classes = load_params().chosen_dataset.classes
+    model = load_model(Path("models/MNIST_keras_CNN.h5"))
+    images, labels = read_csv(Path("data/csv/test.csv"))
+    probabilities = predict(model, images)
+
+    metrics = scoring.score(probabilities, labels, classes)
+    write_json(Path("metrics/evaluate.json"), metrics)
+    names = np.array(classes)
+    with atomic(Path("metrics/predictions.csv")) as scratch:
+        table = pd.DataFrame({"actual": names[labels], "predicted": names[probabilities.argmax(axis=1)]})
+        table.to_csv(scratch, index=False, lineterminator="\n")
+
+    figures.save(figures.learning_curves(pd.read_csv("metrics/history.csv")), PLOTS / "learning_curves.png")
+    figures.save(figures.confusion(scoring.confusion(probabilities, labels, classes), classes), PLOTS / "confusion.png")
+    figures.save(figures.misclassified(images, labels, probabilities, classes), PLOTS / "misclassified.png")
+    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
+    print(
+        f"test accuracy {metrics['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), loss {metrics['loss']:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""Keras and TensorFlow, imported without their start-up chatter. Modules import both from here."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import absl.logging
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what native code writes to file descriptor 2; show it if the block raises.
+
+    TensorFlow logs before it has read TF_CPP_MIN_LOG_LEVEL, past Python's sys.stderr.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+with quiet():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()  # starts the devices, whose drivers chatter too
+
+absl.logging.set_verbosity(absl.logging.ERROR)  # Keras warns of each HDF5 file it writes
+
+__all__ = ["keras", "make_deterministic", "quiet", "tf"]
+
+
+def make_deterministic(seed: int) -> None:
+    """Make everything random and every kernel choice follow from `seed`."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

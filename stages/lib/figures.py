@@ -1,0 +1,95 @@
+"""Every picture. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stages.lib.files import atomic
+
+INK = "#1f2a44"
+TRAIN, VALIDATION = "#9aa5b8", "#c2410c"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG without the metadata that changes from version to version."""
+    with atomic(path) as scratch:
+        figure.savefig(scratch, format="png", metadata={"Software": None})
+
+
+def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns: int = 16) -> Figure:
+    """The first `columns` images of each class, one class a row, its name at the left."""
+    figure = Figure(figsize=(columns * 0.5, len(classes) * 0.5 + 0.1), dpi=110, layout="constrained")
+    for row, (name, axes) in enumerate(zip(classes, _grid(figure, len(classes), 1), strict=True)):
+        chosen = images[labels == row][:columns]
+        sheet = np.zeros((28, 28 * columns), np.uint8)
+        if len(chosen):
+            sheet[:, : 28 * len(chosen)] = np.hstack(chosen)
+        axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", color=INK, fontsize=12)
+    return figure
+
+
+def _grid(figure: Figure, rows: int, columns: int) -> list:
+    """Axes without ticks and frames, row by row."""
+    grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axes in grid:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    return grid
+
+
+def learning_curves(history: pd.DataFrame) -> Figure:
+    """Loss and accuracy over the epochs, training and (where there is one) validation."""
+    figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
+    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for key, label, color in ((metric, "training", TRAIN), (f"val_{metric}", "validation", VALIDATION)):
+            if history[key].notna().any():
+                axes.plot(history["epoch"], history[key], marker="o", markersize=4, color=color, label=label)
+        axes.set(title=metric, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+    return figure
+
+
+def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
+    """Counts of (true, predicted); the shade shows the mistakes, on a scale of their own."""
+    figure = Figure(figsize=(6, 5.6), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    mistakes = matrix * (1 - np.eye(len(classes), dtype=int))
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()) * 1.4)
+    for (row, column), count in np.ndenumerate(matrix):
+        if count:
+            weight = "bold" if row == column else "normal"
+            axes.text(column, row, str(count), ha="center", va="center", color=INK, fontsize=9, weight=weight)
+    ticks = range(len(classes))
+    axes.set(title=f"{mistakes.sum()} mistakes in {matrix.sum():,} images", xlabel="predicted", ylabel="true")
+    axes.set(xticks=ticks, yticks=ticks, xticklabels=classes, yticklabels=classes)
+    axes.tick_params(length=0)
+    return figure
+
+
+def misclassified(
+    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str], most: int = 60
+) -> Figure:
+    """The misclassified images, most confident mistakes first: true label → prediction, confidence."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
+    columns = 10
+    rows = max(1, -(-len(wrong) // columns))
+    figure = Figure(figsize=(columns * 1.05, rows * 1.3 + 0.5), dpi=110, layout="constrained")
+    total = int((predicted != labels).sum())
+    shown = f", the {len(wrong)} most confident" if len(wrong) < total else ""
+    figure.suptitle(
+        f"{total} of {len(labels):,} misclassified{shown}: true → predicted, confidence", color=INK, fontsize=11
+    )
+    for axes, index in zip(_grid(figure, rows, columns), wrong, strict=False):
+        axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        guess = predicted[index]
+        axes.set_title(
+            f"{classes[labels[index]]} → {classes[guess]}  {probabilities[index, guess]:.0%}", fontsize=8, color=INK
+        )
+    return figure

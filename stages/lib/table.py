@@ -1,0 +1,67 @@
+"""The CSV format, both ways: `label,pixel0,…,pixel783`, then one row per image, integers 0–255."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from stages.lib.errors import PipelineError
+
+SIDE = 28  # pixels; rows and columns of an MNIST image
+COLUMNS = ["label", *(f"pixel{i}" for i in range(SIDE * SIDE))]
+
+
+class TableError(PipelineError):
+    """The file is not the CSV that was expected."""
+
+
+def write_csv(blocks: Iterable[tuple[np.ndarray, np.ndarray]], path: Path) -> int:
+    """Write blocks of `uint8` images `(m, 28, 28)` and labels `(m,)` as one CSV; memory holds one block.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        TableError: an image is not 28×28.
+    """
+    rows = 0
+    with path.open("wb") as file:
+        file.write((",".join(COLUMNS) + "\n").encode())
+        for images, labels in blocks:
+            if images.shape[1:] != (SIDE, SIDE):
+                raise TableError(
+                    f"{path.name}: expected images of {SIDE}×{SIDE} pixels, found {images.shape[1]}×{images.shape[2]}"
+                )
+            columns = [labels, *np.ascontiguousarray(images.reshape(len(images), -1).T)]
+            frame = pl.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+            frame.write_csv(file, include_header=False)
+            rows += len(labels)
+    return rows
+
+
+def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read such a CSV.
+
+    Returns:
+        `uint8` images `(n, 28, 28)`, 0 = background, 255 = full ink, and labels `(n,)`.
+
+    Raises:
+        TableError: other columns, an empty table, or a value that is no integer from 0 to 255.
+    """
+    try:
+        frame = pl.read_csv(path, schema_overrides=dict.fromkeys(COLUMNS, pl.UInt8))
+    except pl.exceptions.PolarsError as error:
+        raise TableError(
+            f"{path}: expected integers 0 to 255 in {len(COLUMNS)} columns; {str(error).splitlines()[0]}"
+        ) from None
+    if frame.columns != COLUMNS:
+        raise TableError(
+            f"{path}: expected columns label, pixel0 … pixel783, found {', '.join(frame.columns[:3])} … ({frame.width})"
+        )
+    if frame.is_empty() or sum(frame.null_count().row(0)):
+        raise TableError(
+            f"{path}: expected a value in every cell, found {'no rows' if frame.is_empty() else 'empty cells'}"
+        )
+    values = frame.to_numpy()
+    return values[:, 1:].reshape(-1, SIDE, SIDE), values[:, 0]

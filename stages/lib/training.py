@@ -1,0 +1,147 @@
+"""Learning-rate schedule, feed and fit."""
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from stages.lib.augmentation import distort
+from stages.lib.backend import keras, tf
+from stages.lib.checkpoint import Checkpoint
+from stages.lib.errors import PipelineError
+from stages.lib.params import Augmentation, Training
+from stages.lib.pixels import scale
+
+HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # columns, in order
+
+
+class TrainingError(PipelineError):
+    """A training that Keras cannot set up."""
+
+
+def learning_rate(training: Training, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate of a training of `steps` steps: a constant, or one cycle.
+
+    One cycle rises linearly from 0 to the peak, then anneals to 0 along a half cosine
+    (Smith and Topin, arXiv 1708.07120; the cosine as in fastai and PyTorch's OneCycleLR).
+    """
+    if training.schedule == "constant":
+        return training.learning_rate
+    rise = round(training.warm_up * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, steps - rise, warmup_target=training.learning_rate, warmup_steps=rise
+    )
+
+
+def make_optimizer(name: str, training: Training, steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer that `trainings.<name>` asks for, with its learning rate."""
+    ((kind, arguments),) = training.optimizer.items()
+    try:
+        return getattr(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **arguments)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"params.yaml: trainings.{name}.optimizer.{kind}: {str(error).splitlines()[0]}") from None
+
+
+def feed(images: np.ndarray, labels: np.ndarray, training: Training, seed: int, start: int) -> tf.data.Dataset:
+    """Batches of the epochs from `start` on; batch `i` of epoch `e` depends on `seed`, `e` and `i` alone.
+
+    Args:
+        images: `uint8` `(n, 28, 28)`, kept as bytes; only a batch at a time becomes float32.
+        labels: `uint8` `(n,)`.
+    """
+    x, y = tf.constant(images), tf.constant(labels)
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(images)), tf.stack([tf.cast(seed, tf.int64), epoch])
+        )
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
+        return batches.enumerate().map(lambda i, rows: (rows, tf.stack([seed + epoch * 2**32, i])))
+
+    def batch(rows: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs = scale(tf.cast(tf.gather(x, rows), tf.float32))
+        if training.augmentation != Augmentation():
+            inputs = distort(inputs, training.augmentation, draw)
+        return inputs, tf.gather(y, rows)
+
+    stream = tf.data.Dataset.range(start, training.epochs).flat_map(epoch_batches)
+    return stream.map(batch, num_parallel_calls=2).prefetch(2)
+
+
+def split(
+    images: np.ndarray, labels: np.ndarray, fraction: float
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """(training part, validation part): the last `fraction` of the rows is held out, as by Keras' validation_split."""
+    kept = int(len(images) * (1 - fraction))
+    return (images[:kept], labels[:kept]), (images[kept:], labels[kept:])
+
+
+def fit(
+    model: keras.Model,
+    name: str,
+    training: Training,
+    seed: int,
+    images: np.ndarray,
+    labels: np.ndarray,
+    checkpoint: Checkpoint,
+) -> list[dict[str, float]]:
+    """Compile and train `model` in place, going on from `checkpoint` where an earlier run was interrupted.
+
+    Args:
+        name: the training's key in params.yaml, for error messages.
+        images: `uint8` `(n, 28, 28)`.
+        labels: `uint8` `(n,)`.
+
+    Returns:
+        A row for each epoch: epoch, loss, accuracy, learning_rate and, with a validation part, val_loss, val_accuracy.
+
+    Raises:
+        TrainingError: the settings do not fit together, or the loss is no longer finite.
+    """
+    (x, y), (x_val, y_val) = split(images, labels, training.validation_split)
+    if not len(x):
+        raise TrainingError(
+            f"params.yaml: trainings.{name}.validation_split: leaves no image of {len(images)} to train on"
+        )
+    steps = math.ceil(len(x) / training.batch_size)
+    optimizer = make_optimizer(name, training, steps * training.epochs)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = checkpoint.load(model, training.epochs)
+    model.fit(
+        feed(x, y, training, seed, start=len(history)),
+        epochs=training.epochs,
+        initial_epoch=len(history),
+        steps_per_epoch=steps,
+        validation_data=(scale(x_val.astype(np.float32)), y_val) if len(x_val) else None,
+        validation_batch_size=500,
+        shuffle=False,  # `feed` has done it
+        verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
+        callbacks=[_Epochs(name, seed, history, checkpoint)],
+    )
+    return history
+
+
+class _Epochs(keras.callbacks.Callback):
+    """At each epoch's start make dropout depend on (seed, epoch) alone; at its end record and checkpoint."""
+
+    def __init__(self, name: str, seed: int, history: list[dict[str, float]], checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.name, self.seed, self.rows, self.checkpoint = name, seed, history, checkpoint
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        for index, layer in enumerate(self.model.layers):
+            if generator := getattr(layer, "seed_generator", None):
+                generator.state.assign(np.random.SeedSequence([self.seed, epoch, index]).generate_state(2))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if not math.isfinite(logs["loss"]):
+            raise TrainingError(
+                f"params.yaml: trainings.{self.name}.learning_rate: expected a finite loss, "
+                f"found {logs['loss']} in epoch {epoch + 1}"
+            )
+        rate = float(self.model.optimizer.learning_rate)
+        self.rows.append(
+            {"epoch": epoch + 1, **{key: float(value) for key, value in logs.items()}, "learning_rate": rate}
+        )
+        self.checkpoint.save(self.model, self.rows)
