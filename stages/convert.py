@@ -8,7 +8,7 @@ Run:    python -m stages.convert
 from pathlib import Path
 
 from stages.lib import figures
-from stages.lib.errors import run
+from stages.lib.errors import PipelineError, run
 from stages.lib.files import atomic
 from stages.lib.idx import read_pairs
 from stages.lib.params import load_params
@@ -27,7 +27,10 @@ def main() -> None:
             pairs = read_pairs(
                 RAW / f"{prefix}-images-idx3-ubyte", RAW / f"{prefix}-labels-idx1-ubyte", len(classes), BLOCK
             )
-            print(f"data/csv/{name}: {write_csv(pairs, folder / name):,} rows")
+            rows = write_csv(pairs, folder / name)
+            if not rows:
+                raise PipelineError(f"{RAW}/{prefix}-images-idx3-ubyte: expected images, found none")
+            print(f"data/csv/{name}: {rows:,} rows")
     first = read_pairs(RAW / "train-images-idx3-ubyte", RAW / "train-labels-idx1-ubyte", len(classes), BLOCK)
     figures.save(figures.samples(*next(first), classes), Path("metrics/plots/samples.png"))
 

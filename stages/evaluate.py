@@ -24,7 +24,7 @@ def main() -> None:
     """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
     classes = load_params().chosen_dataset.classes
     model = load_model(Path("models/MNIST_keras_CNN.h5"))
-    images, labels = read_csv(Path("data/csv/test.csv"))
+    images, labels = read_csv(Path("data/csv/test.csv"), len(classes))
     probabilities = predict(model, images)
 
     metrics = scoring.score(probabilities, labels, classes)

@@ -1,12 +1,14 @@
 """List of layers → keras.Sequential, and the YAML and JSON of an architecture, both ways."""
 
 import json
+import re
 from typing import Any
 
 import yaml
 
 from stages.lib.backend import keras
 from stages.lib.errors import PipelineError
+from stages.lib.params import REFUSED_LAYERS
 
 INPUT_SHAPE = (28, 28, 1)
 
@@ -30,11 +32,12 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int) -> k
         where = f"architectures.{name}.{index}.{kind}"
         try:
             model.add(getattr(keras.layers, kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
-        except (TypeError, ValueError, AttributeError) as error:
+        except Exception as error:  # whatever a Keras layer makes of these arguments
             raise ArchitectureError(f"params.yaml: {where}: {_first_line(error)}") from None
-    if model.output_shape != (None, classes):
+    shape = getattr(model, "output_shape", None)
+    if shape != (None, classes):
         raise ArchitectureError(
-            f"params.yaml: architectures.{name}: expected output shape {(None, classes)}, found {model.output_shape}"
+            f"params.yaml: architectures.{name}: expected output shape {(None, classes)}, found {shape}"
         )
     return model
 
@@ -53,24 +56,96 @@ def _argument(key: str, value: Any) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    """The first line that says what is wrong, without Keras' heading and terminal colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
+    return next((line for line in lines if line.strip() and not line.startswith("Exception encountered")), repr(error))
 
 
 def to_json(model: keras.Model) -> str:
-    """The architecture as indented JSON."""
-    return json.dumps(json.loads(model.to_json()), indent=2) + "\n"
+    """The architecture as indented JSON, without the compile settings."""
+    return json.dumps(_configuration(model), indent=2) + "\n"
 
 
 def from_json(text: str) -> keras.Model:
-    """A model with this architecture and fresh weights."""
-    return keras.models.model_from_json(text)
+    """An uncompiled model with this architecture and fresh weights.
+
+    Raises:
+        ArchitectureError: not JSON, or code from outside Keras.
+    """
+    try:
+        return _from_configuration(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ArchitectureError(f"architecture JSON: {error}") from None
 
 
 def to_yaml(model: keras.Model) -> str:
     """The architecture as YAML: the same mapping as `to_json`."""
-    return yaml.safe_dump(json.loads(model.to_json()), sort_keys=False)
+    return yaml.safe_dump(_configuration(model), sort_keys=False)
+
+
+def _configuration(model: keras.Model) -> dict[str, Any]:
+    return {key: value for key, value in json.loads(model.to_json()).items() if key != "compile_config"}
+
+
+def _from_configuration(config: dict[str, Any]) -> keras.Model:
+    plain = {key: value for key, value in config.items() if key != "compile_config"}
+    _refuse_foreign_code(plain)
+    return keras.models.model_from_json(json.dumps(plain))
 
 
 def from_yaml(text: str) -> keras.Model:
-    """A model with this architecture and fresh weights. YAML tags are refused: data only."""
-    return from_json(json.dumps(yaml.safe_load(text)))
+    """An uncompiled model with this architecture and fresh weights, from `to_yaml` here or from Keras 2's `to_yaml`.
+
+    Raises:
+        ArchitectureError: not YAML, a tag other than those of tuples and text, or code from outside Keras.
+    """
+    try:
+        config = yaml.load(text, _PlainLoader)
+    except yaml.YAMLError as error:
+        raise ArchitectureError(f"architecture YAML: {getattr(error, 'problem', None) or _first_line(error)}") from None
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise ArchitectureError("architecture YAML: expected a mapping with class_name, found none")
+    if str(config.get("keras_version", 3)).startswith(("1.", "2.")):
+        return _from_keras_2(config)
+    return _from_configuration(config)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's safe loader, which also takes Python's tuples and text as the lists and text that they are."""
+
+
+def _sequence(loader: _PlainLoader, node: Any) -> list[Any]:
+    return loader.construct_sequence(node, deep=True)
+
+
+def _scalar(loader: _PlainLoader, node: Any) -> Any:
+    return loader.construct_scalar(node)
+
+
+for _tag, _constructor in (("tuple", _sequence), ("unicode", _scalar), ("str", _scalar)):
+    _PlainLoader.add_constructor(f"tag:yaml.org,2002:python/{_tag}", _constructor)
+
+
+def _from_keras_2(config: dict[str, Any]) -> keras.Model:
+    """A model from the configuration that Keras 2 wrote, a Sequential or a functional one."""
+    from keras.src.legacy.saving.saving_utils import model_from_config  # what keras.models.load_model uses for HDF5
+
+    _refuse_foreign_code(config)
+    if config["class_name"] == "Sequential":  # Keras 3 wants the input as a layer of its own
+        layers = config["config"]["layers"] if isinstance(config["config"], dict) else config["config"]
+        shape = layers[0]["config"].pop("batch_input_shape", None)
+        if shape and layers[0]["class_name"] != "InputLayer":
+            layers.insert(0, {"class_name": "InputLayer", "config": {"batch_shape": shape}})
+    return model_from_config(config)
+
+
+def _refuse_foreign_code(config: Any) -> None:
+    """Raise ArchitectureError where a configuration names a class outside Keras, or one that carries code or files."""
+    if isinstance(config, dict):
+        name, module = config.get("class_name"), config.get("module") or "keras"
+        if name in REFUSED_LAYERS or str(module).split(".")[0] != "keras":
+            raise ArchitectureError(
+                f"architecture: expected a class of Keras without code of its own, found {module}.{name}"
+            )
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else []:
+        _refuse_foreign_code(part)

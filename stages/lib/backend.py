@@ -1,10 +1,11 @@
 """Keras and TensorFlow, imported without their start-up chatter. Modules import both from here."""
 
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 import absl.logging
 
@@ -14,13 +15,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what native code writes to file descriptor 2; show it if the block raises.
+    """Hold back what Python prints and what native code writes to file descriptor 2; show the latter on an error.
 
     TensorFlow logs before it has read TF_CPP_MIN_LOG_LEVEL, past Python's sys.stderr.
     """
     sys.stderr.flush()
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
+    with tempfile.TemporaryFile() as held, redirect_stdout(io.StringIO()):
         os.dup2(held.fileno(), 2)
         try:
             yield

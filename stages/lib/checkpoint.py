@@ -49,8 +49,12 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return []
-        with h5py.File(self.path) as file:
-            history: list[dict[str, float]] = json.loads(file.attrs["history"])
+        try:
+            with h5py.File(self.path) as file:
+                history: list[dict[str, float]] = json.loads(file.attrs["history"])
+        except (OSError, KeyError):
+            print(f"{self.path}: damaged, so the training starts afresh", flush=True)
+            return []
         if len(history) >= epochs:
             return []
         model.optimizer.build(model.trainable_variables)

@@ -93,3 +93,20 @@ def misclassified(
             f"{classes[labels[index]]} → {classes[guess]}  {probabilities[index, guess]:.0%}", fontsize=8, color=INK
         )
     return figure
+
+
+def baselines(results: dict[str, dict[str, float]]) -> Figure:
+    """Published (ring) and reproduced (dot) test accuracy of each baseline, one a row."""
+    figure = Figure(figsize=(8, 0.42 * len(results) + 1.2), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    rows = range(len(results))
+    published = [result["published_accuracy"] for result in results.values()]
+    values = [float("nan") if value is None else value for value in published]
+    axes.scatter(values, rows, s=90, facecolors="none", edgecolors=INK, label="published")
+    axes.scatter([result["accuracy"] for result in results.values()], rows, s=28, color=VALIDATION, label="reproduced")
+    axes.set(xlabel="test accuracy", yticks=rows, yticklabels=results)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.25)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower left")
+    return figure

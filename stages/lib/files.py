@@ -20,6 +20,7 @@ def atomic(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         scratch = Path(folder, path.name)
         yield scratch
+        scratch.stat()  # raises where nothing was written
         if path.is_dir():
             shutil.move(path, Path(folder, "replaced"))
         scratch.replace(path)

@@ -1,5 +1,10 @@
-"""Export formats, one row each: how to write it, how to load it back and predict."""
+"""Export formats, one row each: how to write it, how to load it in its own runtime and predict, how others use it.
 
+A format's own libraries are imported where it is written or loaded, so that only the chosen ones cost time.
+"""
+
+import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -7,53 +12,237 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.lib import architecture
-from stages.lib.backend import keras
-from stages.lib.model import predict
+from stages.lib.backend import keras, tf
+from stages.lib.model import BATCH, load_model, predict
+from stages.lib.pixels import scale
 
 NAME = "MNIST_keras_CNN"
-WEIGHTS = f"{NAME}.weights.h5"
 
-Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (n, 28, 28) → float32 (n, classes)
+Images = np.ndarray  # uint8 (n, 28, 28)
+Predict = Callable[[Images], np.ndarray]  # → float32 (n, classes)
+Text = Callable[[str], keras.Model]
 
 
 class Format(NamedTuple):
     """One way to write a trained model, and to use what was written."""
 
-    file: str  # name in the export folder
-    write: Callable[[keras.Model, Path], object]
-    load: Callable[[Path, keras.Model], Predict]  # (the written file, the model it came from)
+    suffix: str  # of the file or folder
+    write: Callable[[keras.Model, Path, Images], object]  # the model, where to, training images to calibrate with
+    load: Callable[[Path, keras.Model], Predict]  # what was written, the model it came from
+    usage: str  # a line of code; {file} is the file, `x` the float32 input (n, 28, 28, 1) in 0–1
+    exact: bool = True  # the same predictions as the model; otherwise nearly its accuracy
 
 
-def _write_text(to_text: Callable[[keras.Model], str]) -> Callable[[keras.Model, Path], object]:
-    return lambda model, path: path.write_text(to_text(model), encoding="utf-8")
+def _inputs(images: Images) -> np.ndarray:
+    return scale(images.astype(np.float32))
 
 
-def _load_text(from_text: Callable[[str], keras.Model]) -> Callable[[Path, keras.Model], Predict]:
-    """An architecture alone cannot predict: the exported weights go with it."""
-
-    def load(path: Path, model: keras.Model) -> Predict:
-        copy = from_text(path.read_text(encoding="utf-8"))
-        copy.load_weights(path.with_name(WEIGHTS))
-        return lambda images: predict(copy, images)
-
-    return load
+def _in_batches(run: Callable[[np.ndarray], np.ndarray], images: Images) -> np.ndarray:
+    return np.concatenate([run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
 
-def _write_weights(model: keras.Model, path: Path) -> None:
-    """Without the optimizer state, which an uncompiled model would complain of on loading."""
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    copy.save_weights(path)
+def _keras(model: keras.Model) -> Predict:
+    return lambda images: predict(model, images)
+
+
+def _same_weights(model: keras.Model, source: keras.Model) -> keras.Model:
+    model.set_weights(source.get_weights())
+    return model
+
+
+def _write_h5(model: keras.Model, path: Path, _: Images) -> None:
+    """Keras' HDF5; its writer (3.15) takes the optimizer out of the model's compile settings, so put it back."""
+    settings = dict(model._compile_config.config)
+    model.save(path)
+    model._compile_config.config.update(settings)
+
+
+def _write_keras(model: keras.Model, path: Path, _: Images) -> None:
+    """Keras' zip archive without the time it was made at."""
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in sorted(archive.namelist())}
+    metadata = json.loads(parts["metadata.json"])
+    parts["metadata.json"] = json.dumps({"keras_version": metadata["keras_version"]}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def _write_weights(model: keras.Model, path: Path, _: Images) -> None:
+    """Without the optimizer state, of which a model that is not compiled would complain."""
+    _same_weights(_uncompiled(model), model).save_weights(path)
 
 
 def _load_weights(path: Path, model: keras.Model) -> Predict:
-    copy = keras.models.clone_model(model)
+    copy = _uncompiled(model)
     copy.load_weights(path)
-    return lambda images: predict(copy, images)
+    return _keras(copy)
+
+
+def _uncompiled(model: keras.Model) -> keras.Model:
+    return architecture.from_json(architecture.to_json(model))
+
+
+def _serving_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
+    return tf.function(lambda image: model(image, training=False), input_signature=_signature(model))
+
+
+def _signature(model: keras.Model) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
+
+
+def _write_saved_model(model: keras.Model, path: Path, _: Images) -> None:
+    """A SavedModel of constants: variables would be written in an order that changes from run to run."""
+    from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(_serving_function(model).get_concrete_function())
+    module = tf.Module()
+    module.serve = tf.function(lambda image: {"probabilities": frozen(image)[0]}, input_signature=_signature(model))
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
+    fingerprint = FingerprintDef.FromString((path / "fingerprint.pb").read_bytes())
+    fingerprint.uuid = ""  # random otherwise
+    (path / "fingerprint.pb").write_bytes(fingerprint.SerializeToString(deterministic=True))
+
+
+def _load_saved_model(path: Path, _: keras.Model) -> Predict:
+    loaded = tf.saved_model.load(str(path))
+    serve = loaded.signatures["serving_default"]
+
+    def run(images: Images, keep: object = loaded) -> np.ndarray:
+        return serve(image=tf.constant(_inputs(images)))["probabilities"].numpy()
+
+    return lambda images: _in_batches(run, images)
+
+
+def _write_litert(model: keras.Model, path: Path, _: Images) -> None:
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+
+
+def _write_litert_int8(model: keras.Model, path: Path, images: Images) -> None:
+    """Weights and activations as 8-bit integers, ranges taken from training images; bytes in, bytes out."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([image] for image in _inputs(images)[:, None])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    path.write_bytes(converter.convert())
+
+
+def _load_litert(path: Path, _: keras.Model) -> Predict:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=2)
+    (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(images: Images) -> np.ndarray:
+        interpreter.resize_tensor_input(entry["index"], (len(images), *entry["shape"][1:]))
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(entry["index"], _quantized(_inputs(images), entry))
+        interpreter.invoke()
+        return _dequantized(interpreter.get_tensor(exit_["index"]), exit_)
+
+    return lambda images: _in_batches(run, images)
+
+
+def _quantized(values: np.ndarray, tensor: dict) -> np.ndarray:
+    step, zero = tensor["quantization"]
+    return np.rint(values / step + zero).astype(tensor["dtype"]) if step else values
+
+
+def _dequantized(values: np.ndarray, tensor: dict) -> np.ndarray:
+    step, zero = tensor["quantization"]
+    return (values.astype(np.float32) - zero) * step if step else values
+
+
+def _write_onnx(model: keras.Model, path: Path, _: Images) -> None:
+    """ONNX with a free batch size; names that tf2onnx draws at random become numbers in order of use."""
+    import onnx
+    import tf2onnx
+
+    proto, _unused = tf2onnx.convert.from_function(
+        _serving_function(model), input_signature=_signature(model), opset=17
+    )
+    graph = proto.graph
+    names = {graph.input[0].name: "image", graph.output[0].name: "probabilities"}
+    for index, node in enumerate(graph.node):
+        for name in (*node.input, *node.output):
+            names.setdefault(name, f"tensor{len(names)}")
+        node.name = f"{node.op_type}{index}"
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = names[value.name]
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+    graph.initializer.sort(key=lambda value: value.name)
+    del graph.value_info[:]
+    onnx.checker.check_model(proto, full_check=True)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def _load_onnx(path: Path, _: keras.Model) -> Predict:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda images: _in_batches(lambda part: session.run(None, {"image": _inputs(part)})[0], images)
+
+
+def _text(to_text: Callable[[keras.Model], str]) -> Callable[[keras.Model, Path, Images], object]:
+    return lambda model, path, _: path.write_text(to_text(model), encoding="utf-8")
+
+
+def _load_text(from_text: Text) -> Callable[[Path, keras.Model], Predict]:
+    """An architecture alone cannot predict: it gets the model's weights."""
+    return lambda path, model: _keras(_same_weights(from_text(path.read_text(encoding="utf-8")), model))
 
 
 FORMATS = {
-    "weights": Format(WEIGHTS, _write_weights, _load_weights),
-    "yaml": Format(f"{NAME}.yaml", _write_text(architecture.to_yaml), _load_text(architecture.from_yaml)),
-    "json": Format(f"{NAME}.json", _write_text(architecture.to_json), _load_text(architecture.from_json)),
+    "h5": Format(
+        ".h5",
+        _write_h5,
+        lambda path, _: _keras(load_model(path)),
+        'keras.models.load_model("{file}").predict(x)',
+    ),
+    "keras": Format(
+        ".keras",
+        _write_keras,
+        lambda path, _: _keras(load_model(path)),
+        'keras.models.load_model("{file}").predict(x)',
+    ),
+    "weights": Format(
+        ".weights.h5", _write_weights, _load_weights, 'model.load_weights("{file}")  # model: from the YAML or JSON'
+    ),
+    "yaml": Format(
+        ".yaml",
+        _text(architecture.to_yaml),
+        _load_text(architecture.from_yaml),
+        'keras.models.model_from_json(json.dumps(yaml.safe_load(open("{file}"))))',
+    ),
+    "json": Format(
+        ".json",
+        _text(architecture.to_json),
+        _load_text(architecture.from_json),
+        'keras.models.model_from_json(open("{file}").read())',
+    ),
+    "saved_model": Format(
+        "_saved_model",
+        _write_saved_model,
+        _load_saved_model,
+        'tf.saved_model.load("{file}").signatures["serving_default"](image=tf.constant(x))["probabilities"]',
+    ),
+    "litert": Format(
+        ".tflite", _write_litert, _load_litert, 'ai_edge_litert.interpreter.Interpreter("{file}")  # float32 in, out'
+    ),
+    "litert_int8": Format(
+        "_int8.tflite",
+        _write_litert_int8,
+        _load_litert,
+        'ai_edge_litert.interpreter.Interpreter("{file}")  # uint8 pixels in, uint8 probabilities × 256 out',
+        exact=False,
+    ),
+    "onnx": Format(
+        ".onnx", _write_onnx, _load_onnx, 'onnxruntime.InferenceSession("{file}").run(None, {{"image": x}})[0]'
+    ),
 }

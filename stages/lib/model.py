@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from stages.lib.backend import keras
@@ -22,9 +23,25 @@ def load_model(path: Path) -> keras.Model:
         ModelError: not a Keras model.
     """
     try:
-        return keras.models.load_model(path)
+        model = keras.models.load_model(path)
+        if path.suffix == ".h5":
+            _restore_optimizer(model, path)
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(f"{path}: expected a Keras model: {str(error).splitlines()[0]}") from None
+    return model
+
+
+def _restore_optimizer(model: keras.Model, path: Path) -> None:
+    """Give the optimizer its state from an HDF5 file, of which Keras 3.15 loads no more than the step count."""
+    with h5py.File(path) as file:
+        if "optimizer_weights" not in file:
+            return
+        group = file["optimizer_weights"]
+        values = [group[name][()] for name in group.attrs["weight_names"]]
+    model.compile_from_config(model.get_compile_config())
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, values, strict=True):
+        variable.assign(value)
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:

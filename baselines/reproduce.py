@@ -1,0 +1,49 @@
+"""Reproduce one published result: train its pair on all training images, test it, set it beside the publication.
+
+Reads:  data/csv/{train,test}.csv; params `seed`, `dataset`, `architectures`, `trainings`, `baselines`
+Writes: metrics/baselines/<key>.json
+Run:    python -m baselines.reproduce <key>, by `dvc repro baselines/dvc.yaml`
+"""
+
+import sys
+from pathlib import Path
+
+from stages.lib.errors import PipelineError, run
+from stages.lib.files import write_json
+from stages.lib.model import predict
+from stages.lib.params import load_params, nearest
+from stages.lib.scoring import score
+from stages.lib.table import read_csv
+from stages.lib.training import train
+
+
+def main() -> None:
+    """Train as the main pipeline does, with the baseline's own checkpoint."""
+    key, params = sys.argv[-1], load_params()
+    if key not in params.baselines:
+        raise PipelineError(f"params.yaml: expected a key of baselines, found '{key}'{nearest(key, params.baselines)}")
+    pair = params.baselines[key]
+    folder = Path("models/checkpoints/baselines", key)
+    classes = params.chosen_dataset.classes
+    images, labels = read_csv(Path("data/csv/train.csv"), len(classes))
+    model, _, checkpoint = train(params, pair.architecture, pair.training, images, labels, folder)
+
+    x_test, y_test = read_csv(Path("data/csv/test.csv"), len(classes))
+    metrics = score(predict(model, x_test), y_test, classes)
+    published = pair.published_accuracy
+    result = {
+        "accuracy": metrics["accuracy"],
+        "loss": metrics["loss"],
+        "parameters": model.count_params(),
+        "published_accuracy": published,
+        "difference": None if published is None else round(metrics["accuracy"] - published, 4),
+    }
+    write_json(Path(f"metrics/baselines/{key}.json"), result)
+    checkpoint.finish(params.trainings[pair.training])
+    print(
+        f"{key}: test accuracy {metrics['accuracy']:.2%}, published {'?' if published is None else f'{published:.2%}'}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,103 @@
+"""Clones of this project in temporary folders, on a small data set, driven by the real dvc and git."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.digits import write_idx_folder
+
+ROOT = Path(__file__).parents[1]
+SMALL = [
+    {"Conv2D": {"filters": 8, "kernel_size": 5, "strides": 2}},
+    {"BatchNormalization": {}},
+    {"ReLU": {}},
+    {"MaxPooling2D": {"pool_size": 2}},
+    {"Flatten": {}},
+    {"Dropout": {"rate": 0.1}},
+    {"Dense": {"units": 10, "activation": "softmax"}},
+]
+QUICK = {
+    "epochs": 8,
+    "batch_size": 16,
+    "optimizer": {"Adam": {}},
+    "learning_rate": 0.01,
+    "schedule": "one_cycle",
+    "validation_split": 0.1,
+}
+
+
+class Clone:
+    """A Git and DVC repository in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        author = {
+            f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        self.environment = os.environ | author | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command in the clone, in a process group of its own, stdout and stderr in pipes."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, start_new_session=True, **pipes
+        )
+
+    def run(self, *command: str) -> str:
+        """Run a command in the clone; what it printed on stdout. Fails where the command fails."""
+        process = self.start(*command)
+        output, errors = process.communicate()
+        assert process.returncode == 0, f"{' '.join(command)}: exit {process.returncode}\n{output}\n{errors}"
+        return output
+
+    def commit(self, message: str) -> None:
+        """Commit everything."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+    def edit(self, change: Callable[[Any], object], name: str = "params.yaml") -> None:
+        """Change a YAML file of the clone in place, comments kept."""
+        yaml, path = YAML(), self.folder / name
+        content = yaml.load(path)
+        change(content)
+        yaml.dump(content, path)
+
+    def copy(self, parent: Path) -> "Clone":
+        """A copy in `parent`, with the cache and with the remote beside it."""
+        shutil.copytree(self.folder.parent, parent, symlinks=True, dirs_exist_ok=True)
+        return Clone(parent / self.folder.name)
+
+
+def small_clone(parent: Path) -> Clone:
+    """The working tree of this project as a fresh repository in `parent`, set to a small data set of real digits."""
+    clone = Clone(parent / "clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("metrics/") and not name.endswith("dvc.lock"):
+            (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone.folder / name)
+    digests = write_idx_folder(parent / "digits", gz=True)
+
+    def small(params: Any) -> None:
+        classes = [str(digit) for digit in range(10)]
+        params["datasets"]["digits"] = {"classes": classes, "sources": ["file:../digits"], "sha256": digests}
+        params["architectures"]["small"] = SMALL
+        params["trainings"]["quick"] = QUICK
+        params.update(dataset="digits", architecture="small", training="quick")
+
+    clone.edit(small)
+    clone.run("git", "init", "--quiet", "--initial-branch=main")
+    clone.commit("small data set")
+    return clone

@@ -1,0 +1,65 @@
+"""What several test modules share."""
+
+import copy
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests import digits
+
+ROOT = Path(__file__).parents[1]
+
+# Conv, batch normalization and dropout: all that a resumed training could get wrong, and fast.
+TINY = [
+    {"Conv2D": {"name": "conv", "filters": 4, "kernel_size": 3, "strides": 3}},
+    {"BatchNormalization": {"name": "bn"}},
+    {"ReLU": {"name": "relu"}},
+    {"Flatten": {"name": "flat"}},
+    {"Dropout": {"name": "drop", "rate": 0.3}},
+    {"Dense": {"name": "out", "units": 10, "activation": "softmax"}},
+]
+
+
+@pytest.fixture(scope="session")
+def real_digits() -> tuple[np.ndarray, np.ndarray]:
+    """`uint8` images `(1797, 28, 28)` and labels `(1797,)`."""
+    return digits.load()
+
+
+@pytest.fixture
+def content() -> dict:
+    """The project's own params.yaml as plain data, free to be changed."""
+    return copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def run_module(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Run `python -m <module>` of this project in the test's own folder."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_model(real_digits):
+    """A compiled tiny model after 4 epochs of 45 steps: right on most digits, so that small changes do not show."""
+    from stages.lib import backend
+    from stages.lib.architecture import build
+
+    backend.make_deterministic(0)
+    model = build("tiny", TINY, 10)
+    model.compile(backend.keras.optimizers.Adam(0.01), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    images, labels = (part[: digits.TRAIN] for part in real_digits)
+    model.fit(images[..., None] / np.float32(255), labels, batch_size=32, epochs=4, verbose=0)
+    return model

@@ -1,0 +1,100 @@
+"""Pictures: the same bytes each time, of a plausible size, also where there is little to show."""
+
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from stages.lib import figures
+
+CLASSES = [str(i) for i in range(10)]
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "loss": [0.5, 0.2, 0.1],
+        "accuracy": [0.8, 0.9, 0.95],
+        "val_loss": [0.4, 0.2, 0.15],
+        "val_accuracy": [0.85, 0.9, 0.92],
+        "learning_rate": [0.1, 0.05, 0.0],
+    }
+)
+NO_VALIDATION = HISTORY.assign(val_loss=np.nan, val_accuracy=np.nan)
+ONE_EPOCH = NO_VALIDATION[:1]
+IMAGES = np.random.default_rng(0).integers(0, 256, (100, 28, 28), np.uint8)
+LABELS = np.arange(100, dtype=np.uint8) % 10
+
+
+def probabilities(mistakes):
+    """Certain predictions, the first `mistakes` of them wrong."""
+    predicted = LABELS.astype(int)
+    predicted[:mistakes] = (predicted[:mistakes] + 1) % 10
+    return np.eye(10, dtype=np.float32)[predicted]
+
+
+def matrix(mistakes):
+    return np.diag(np.full(10, 980)) + np.eye(10, k=1, dtype=int) * mistakes
+
+
+BASELINES = {
+    "first": {"accuracy": 0.99, "published_accuracy": 0.992},
+    "second": {"accuracy": 0.97, "published_accuracy": None},
+}
+
+FIGURES = {  # how it is drawn; width and height in pixels
+    "samples": (lambda: figures.samples(IMAGES, LABELS, CLASSES), (880, 561)),
+    "samples without one class": (lambda: figures.samples(IMAGES[:9], LABELS[:9], CLASSES), (880, 561)),
+    "samples of two classes": (lambda: figures.samples(IMAGES, LABELS % 2, ["even", "odd"]), (880, 121)),
+    "learning curves": (lambda: figures.learning_curves(HISTORY), (990, 396)),
+    "learning curves without validation": (lambda: figures.learning_curves(NO_VALIDATION), (990, 396)),
+    "learning curves of one epoch": (lambda: figures.learning_curves(ONE_EPOCH), (990, 396)),
+    "confusion": (lambda: figures.confusion(matrix(3), CLASSES), (660, 616)),
+    "confusion without mistakes": (lambda: figures.confusion(matrix(0), CLASSES), (660, 616)),
+    "misclassified": (lambda: figures.misclassified(IMAGES, LABELS, probabilities(12), CLASSES), (1155, 341)),
+    "misclassified, many": (
+        lambda: figures.misclassified(IMAGES, LABELS, probabilities(99), CLASSES),
+        (1155, 913),
+    ),
+    "misclassified, none": (lambda: figures.misclassified(IMAGES, LABELS, probabilities(0), CLASSES), (1155, 198)),
+    "baselines": (lambda: figures.baselines(BASELINES), (880, 224)),
+}
+
+
+@pytest.mark.parametrize(("draw", "size"), FIGURES.values(), ids=FIGURES)
+def test_a_figure_has_the_same_bytes_each_time_and_its_size(tmp_path, draw, size):
+    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    figures.save(draw(), first)
+    figures.save(draw(), second)
+    pixels = imread(first)
+    assert pixels[..., :3].min() < 0.5 < pixels[..., :3].max()  # something is on it
+    content = first.read_bytes()
+    assert content == second.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">2I", content[16:24]) == pytest.approx(size, abs=1)
+    assert b"Matplotlib" not in content  # no version, no date
+
+
+def drawn_texts(figure):
+    return [text.get_text() for axes in figure.axes for text in [axes.title, *axes.texts]]
+
+
+def test_the_confusion_figure_counts_the_mistakes():
+    figure = figures.confusion(matrix(3), CLASSES)
+    texts = drawn_texts(figure)
+    assert texts[0] == "27 mistakes in 9,827 images"
+    assert (texts.count("980"), texts.count("3"), texts.count("0")) == (10, 9, 0)
+
+
+def test_the_most_confident_mistake_comes_first():
+    unsure = np.array([[0.1, 0.6, 0.3], [0.2, 0.0, 0.8], [0.9, 0.1, 0.0]])
+    figure = figures.misclassified(IMAGES[:3], np.array([0, 1, 0]), unsure, ["cat", "dog", "owl"])
+    assert drawn_texts(figure)[:3] == ["dog → owl  80%", "cat → dog  60%", ""]
+    assert figure.get_suptitle().startswith("2 of 3 misclassified")
+
+
+def test_the_learning_curves_show_what_the_history_says():
+    loss, accuracy = figures.learning_curves(HISTORY).axes
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[0.5, 0.2, 0.1], [0.4, 0.2, 0.15]]
+    assert [line.get_ydata().tolist() for line in accuracy.lines] == [[0.8, 0.9, 0.95], [0.85, 0.9, 0.92]]
+    assert [len(axes.lines) for axes in figures.learning_curves(NO_VALIDATION).axes] == [1, 1]

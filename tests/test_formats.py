@@ -1,0 +1,196 @@
+"""Every export format, against a forward pass in NumPy; and the stage that refuses a damaged one."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from stages import export
+from stages.lib.backend import quiet
+from stages.lib.files import read_json, sha256, write_json
+from stages.lib.formats import FORMATS, NAME
+from stages.lib.model import load_model
+from stages.lib.scoring import score
+from stages.lib.table import write_csv
+from tests import digits
+
+TOLERANCE = 1e-5
+
+# The int8 converter, of TensorFlow itself, warns of ranges that it takes from the calibration images anyway.
+pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
+
+
+def forward(model, images):
+    """The tiny model in NumPy: convolution of stride 3, batch normalization, ReLU, dense layer, softmax."""
+    weight = {variable.path.partition("/")[2]: variable.numpy().astype(np.float64) for variable in model.variables}
+    x = images.astype(np.float64)[:, :27, :27] / 255
+    patches = x.reshape(len(x), 9, 3, 9, 3)
+    x = np.einsum("nrycx,yxf->nrcf", patches, weight["conv/kernel"][:, :, 0]) + weight["conv/bias"]
+    x = (x - weight["bn/moving_mean"]) / np.sqrt(weight["bn/moving_variance"] + 0.001)
+    x = np.maximum(x * weight["bn/gamma"] + weight["bn/beta"], 0).reshape(len(x), -1)
+    x = np.exp(x @ weight["out/kernel"] + weight["out/bias"])
+    return x / x.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def test_part(real_digits):
+    images, labels = real_digits
+    return images[digits.TRAIN :], labels[digits.TRAIN :]
+
+
+def write_all(model, folder, calibration):
+    folder.mkdir()
+    with quiet():
+        for row in FORMATS.values():
+            row.write(model, folder / (NAME + row.suffix), calibration)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(tiny_model, real_digits, tmp_path_factory):
+    """A folder with the tiny model in every format."""
+    return write_all(tiny_model, tmp_path_factory.mktemp("formats") / "export", real_digits[0][:100])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_loaded_back_and_predicts_what_numpy_computes(tiny_model, written, test_part, name):
+    images, _ = test_part
+    row = FORMATS[name]
+    with quiet():
+        found = row.load(written / (NAME + row.suffix), tiny_model)(images)
+    expected = forward(tiny_model, images)
+    assert found.shape == (360, 10)
+    if row.exact:
+        assert np.abs(found - expected).max() < TOLERANCE
+    else:
+        assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.95
+        assert np.abs(found - expected).max() < 0.05
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_formats_written_again_have_the_same_bytes(tiny_model, written, real_digits, tmp_path):
+    again = files(write_all(tiny_model, tmp_path / "again", real_digits[0][:100]))
+    first = files(written)
+    assert again.keys() == first.keys()
+    # These two hold names that TensorFlow counts up within a process; test_pipeline.py compares whole runs.
+    counted = (f"{NAME}.onnx", f"{NAME}_saved_model")
+    assert [name for name in first if again[name] != first[name] and not name.startswith(counted)] == []
+
+
+def test_the_written_architecture_is_data_in_yaml_and_json(written):
+    content = yaml.safe_load((written / f"{NAME}.yaml").read_text(encoding="utf-8"))
+    assert content["class_name"] == "Sequential"
+    assert content == read_json(written / f"{NAME}.json")
+
+
+def test_a_whole_model_keeps_its_optimizer_state(tiny_model, written):
+    for suffix in (".h5", ".keras"):
+        copy = load_model(written / f"{NAME}{suffix}")
+        assert int(copy.optimizer.iterations) == int(tiny_model.optimizer.iterations) == 4 * 45
+
+
+# The stage's judgement.
+
+
+@pytest.mark.parametrize("change", [1.0, float("nan")], ids=["changed", "not a number"])
+def test_an_export_with_other_weights_is_refused(tiny_model, written, test_part, tmp_path, change):
+    images, labels = test_part
+    path = tmp_path / f"{NAME}.weights.h5"
+    shutil.copyfile(written / path.name, path)
+    with h5py.File(path, "a") as file:
+        kernel = max(datasets(file), key=lambda dataset: dataset.size)
+        kernel[:, 0] = kernel[:, 0] + change
+    expected = forward(tiny_model, images)
+    found = FORMATS["weights"].load(path, tiny_model)(images)
+    with pytest.raises(export.ExportError) as refusal:
+        export.check(path, export.compare(found, expected, labels), expected, labels, exact=True)
+    assert str(refusal.value).startswith(f"{path}: expected probabilities within")
+    assert "\n" not in str(refusal.value)
+
+
+def datasets(group):
+    found = []
+    group.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+EXPECTED = np.array([[0.75, 0.25], [0.25, 0.75]])
+LABELS = np.array([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("found", "exact", "good"),
+    [
+        (EXPECTED, True, True),
+        (EXPECTED + 1e-6, True, True),
+        (EXPECTED + np.array([[2e-5, -2e-5], [0, 0]]), True, False),
+        (EXPECTED[::-1], True, False),
+        (np.full((2, 2), np.nan), True, False),
+        (np.array([[np.nan, np.nan], [0.25, 0.75]]), True, False),  # every prediction is still the same
+        (EXPECTED + 0.1, False, True),
+        (EXPECTED[::-1], False, False),
+    ],
+)
+def test_an_export_is_judged_by_its_predictions(found, exact, good):
+    result = export.compare(found, EXPECTED, LABELS)
+    if good:
+        export.check("some", result, EXPECTED, LABELS, exact)
+    else:
+        with pytest.raises(export.ExportError, match=r"^some: expected "):
+            export.check("some", result, EXPECTED, LABELS, exact)
+
+
+def test_the_comparison_counts_what_differs():
+    found = np.array([[0.5, 0.5], [0.75, 0.25]])
+    expected = {"accuracy": 0.5, "max_probability_difference": 0.5, "changed_predictions": 1}
+    assert export.compare(found, EXPECTED, LABELS) == expected
+
+
+# The whole stage.
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
+    """A folder with all that the stage reads, entered; two formats chosen."""
+    monkeypatch.chdir(tmp_path)
+    content["export"] = {"formats": ["weights", "json"]}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    (tmp_path / "data/csv").mkdir(parents=True)
+    write_csv([tuple(part[:50] for part in real_digits)], tmp_path / "data/csv/train.csv")
+    write_csv([test_part], tmp_path / "data/csv/test.csv")
+    (tmp_path / "models").mkdir()
+    FORMATS["h5"].write(tiny_model, tmp_path / "models/MNIST_keras_CNN.h5", None)
+    images, labels = test_part
+    write_json(tmp_path / "metrics/evaluate.json", score(forward(tiny_model, images), labels, list("0123456789")))
+    return tmp_path
+
+
+def test_the_stage_writes_the_chosen_formats_a_card_and_checksums(project):
+    export.main()
+    folder = project / "models/export"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"{NAME}.weights.h5", f"{NAME}.json", "README.md", "SHA256SUMS"}
+    sums = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert sums == {name: sha256(folder / name) for name in names - {"SHA256SUMS"}}
+    report = read_json(project / "metrics/export.json")
+    assert list(report) == ["weights", "json"]
+    assert all(row["changed_predictions"] == 0 for row in report.values())
+    assert report["json"]["bytes"] == (folder / f"{NAME}.json").stat().st_size
+
+
+def test_a_failed_export_leaves_the_old_folder_and_report(project, monkeypatch):
+    old = project / "models/export"
+    old.mkdir()
+    (old / "kept.txt").write_text("old")
+    wrong = FORMATS["json"]._replace(load=lambda path, model: lambda images: np.full((len(images), 10), 0.1))
+    monkeypatch.setitem(FORMATS, "json", wrong)
+    with pytest.raises(export.ExportError, match=rf"models/export/{NAME}\.json: expected probabilities"):
+        export.main()
+    assert files(old) == {"kept.txt": b"old"}
+    assert [path.name for path in (project / "models").iterdir() if path.name.startswith(".")] == []
+    assert not (project / "metrics/export.json").exists()

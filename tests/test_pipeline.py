@@ -1,0 +1,144 @@
+"""End to end: the real dvc on a small data set of real digits, in temporary clones."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.clones import QUICK, Clone, small_clone
+
+MODEL = "models/MNIST_keras_CNN.h5"
+STAGES = ("download", "convert", "train", "evaluate", "export")
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after `dvc repro`, committed. Tests work on copies."""
+    clone = small_clone(tmp_path_factory.mktemp("reproduced"))
+    assert stages_run(clone.run("dvc", "repro")) == list(STAGES)
+    clone.commit("reproduced")
+    return clone
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages whose commands dvc ran, in order."""
+    return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
+
+
+def read_json(clone: Clone, name: str) -> dict:
+    return json.loads((clone.folder / name).read_text(encoding="utf-8"))
+
+
+def digest(clone: Clone, name: str = MODEL) -> str:
+    return hashlib.sha256((clone.folder / name).read_bytes()).hexdigest()
+
+
+def test_repro_turns_digits_into_an_evaluated_and_exported_classifier(reproduced: Clone) -> None:
+    metrics = read_json(reproduced, "metrics/evaluate.json")
+    assert metrics["num_images"] == 360
+    assert metrics["accuracy"] > 0.9
+    assert metrics["accuracy_low"] < metrics["accuracy"] < metrics["accuracy_high"]
+    assert all(row["accuracy"] > 0.9 for row in read_json(reproduced, "metrics/export.json").values())
+    reproduced.run("sh", "-c", "cd models/export && sha256sum --check --quiet SHA256SUMS")
+
+
+def test_second_repro_runs_nothing(reproduced: Clone) -> None:
+    output = reproduced.run("dvc", "repro")
+    assert stages_run(output) == []
+    assert "up to date" in output
+
+
+def test_repro_by_force_changes_no_byte(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    assert stages_run(clone.run("dvc", "repro", "--force")) == list(STAGES)
+    assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_it(
+    reproduced: Clone, tmp_path: Path
+) -> None:
+    clone = reproduced.copy(tmp_path)
+    clone.run("git", "checkout", "--quiet", "-b", "shorter")
+    clone.edit(lambda params: params["trainings"]["quick"].update(epochs=1))
+    assert stages_run(clone.run("dvc", "repro")) == ["train", "evaluate", "export"]
+    clone.commit("one epoch")
+    changed = json.loads(clone.run("dvc", "metrics", "diff", "main", "shorter", "--json"))
+    accuracy = changed["metrics/evaluate.json"]["accuracy"]
+    assert accuracy["old"] > accuracy["new"] > 0
+    assert changed["metrics/train.json"]["epoch"] == {"old": QUICK["epochs"], "new": 1, "diff": 1 - QUICK["epochs"]}
+
+    clone.run("git", "checkout", "--quiet", "main")
+    clone.run("dvc", "checkout")
+    assert stages_run(clone.run("dvc", "repro")) == []
+    assert digest(clone) == digest(reproduced)
+
+
+def test_editing_an_unused_architecture_runs_nothing(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    clone.edit(lambda params: params["architectures"]["haque"][0]["Conv2D"].update(filters=8))
+    assert stages_run(clone.run("dvc", "repro")) == []
+
+
+def test_swapping_two_layers_reruns_the_training(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    clone.edit(lambda params: params["architectures"]["small"].insert(1, params["architectures"]["small"].pop(2)))
+    (changed,) = json.loads(clone.run("dvc", "status", "--json"))["train"]
+    assert "architectures.small" in changed["changed deps"]["params.yaml"]
+
+
+def test_pull_in_a_second_clone_gives_the_same_model(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    clone.run("dvc", "push")
+    clone.run("git", "clone", "--quiet", ".", str(tmp_path / "second"))
+    second = Clone(tmp_path / "second")
+    second.run("dvc", "pull")
+    assert digest(second) == digest(clone)
+    assert stages_run(second.run("dvc", "repro")) == []
+
+
+def test_a_failed_export_leaves_the_old_one_and_says_why(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    before = digest(clone, "models/export/SHA256SUMS")
+    script = clone.folder / "stages/export.py"
+    script.write_text(
+        script.read_text(encoding="utf-8").replace("TOLERANCE = 1e-5", "TOLERANCE = -1"), encoding="utf-8"
+    )
+    process = clone.start("dvc", "repro")
+    output, errors = process.communicate()
+    assert process.returncode != 0
+    assert "error: models/export/MNIST_keras_CNN" in errors
+    assert "Traceback" not in output + errors
+    assert digest(clone, "models/export/SHA256SUMS") == before
+
+
+def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    long = dict(QUICK, epochs=40)
+    clone.edit(lambda params: params["trainings"].update(quick=long))
+    moments = random.Random(0)
+    resumed = 0
+    for _ in range(3):
+        process = clone.start("dvc", "repro", "train")
+        wait_for_a_checkpoint(clone, process)
+        time.sleep(moments.uniform(0, 1.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        resumed += "going on after epoch" in process.communicate()[0]
+    resumed += "going on after epoch" in clone.run("dvc", "repro", "train")
+    interrupted = digest(clone)
+    assert resumed > 0
+
+    fresh = reproduced.copy(tmp_path / "fresh")
+    fresh.edit(lambda params: params["trainings"].update(quick=long))
+    fresh.run("dvc", "repro", "train")
+    assert digest(fresh) == interrupted
+
+
+def wait_for_a_checkpoint(clone: Clone, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None and not list(clone.folder.glob("models/checkpoints/train/*.weights.h5")):
+        time.sleep(0.05)

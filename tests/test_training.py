@@ -1,0 +1,492 @@
+"""Learning rate, feed, augmentation, and a training that goes on where it was interrupted."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from stages.lib.augmentation import distort
+from stages.lib.backend import keras, tf
+from stages.lib.checkpoint import Checkpoint, key
+from stages.lib.model import load_model
+from stages.lib.params import Augmentation, Params, Training, load_params
+from stages.lib.training import TrainingError, feed, learning_rate, make_optimizer, split, train
+from tests.conftest import ROOT, TINY
+
+IMAGES = 72  # 54 of them to train on, in 4 batches an epoch of which the last is short
+STEPS = 4
+
+
+def training(**settings):
+    defaults = {"epochs": 3, "batch_size": 16, "optimizer": {"Adam": {}}, "learning_rate": 0.01}
+    return Training.model_validate(defaults | settings)
+
+
+# Learning rate.
+
+
+def one_cycle(step, steps, rise, peak):
+    """Closed form: a straight line up, half a cosine down."""
+    if step < rise:
+        return peak * step / rise
+    return peak * (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
+
+
+def test_one_cycle_starts_at_zero_peaks_and_ends_at_zero():
+    rate = learning_rate(training(schedule="one_cycle", learning_rate=0.004, warm_up=0.3), 100)
+    by_hand = {0: 0.0, 15: 0.002, 30: 0.004, 65: 0.002, 100: 0.0}
+    assert {step: float(rate(step)) for step in by_hand} == pytest.approx(by_hand, abs=1e-9)
+
+
+@pytest.mark.parametrize(("steps", "warm_up", "rise"), [(100, 0.3, 30), (7, 0.5, 4), (2230, 0.25, 558), (10, 0.0, 0)])
+def test_one_cycle_is_its_closed_form_at_every_step(steps, warm_up, rise):
+    rate = learning_rate(training(schedule="one_cycle", learning_rate=0.5, warm_up=warm_up), steps)
+    found = [float(rate(step)) for step in range(0, steps + 1, max(1, steps // 50))]
+    expected = [one_cycle(step, steps, rise, 0.5) for step in range(0, steps + 1, max(1, steps // 50))]
+    assert found == pytest.approx(expected, abs=1e-6)  # float32
+
+
+def test_a_constant_learning_rate_is_the_number():
+    assert learning_rate(training(learning_rate=0.02), 100) == 0.02
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "words"),
+    [
+        ({"Adam": {"lr": 1}}, ["optimizer.Adam", "lr"]),
+        ({"Adam": {"learning_rate": 1}}, ["optimizer.Adam", "learning_rate"]),
+        ({"SGD": {"momentum": 2}}, ["optimizer.SGD", "momentum"]),
+    ],
+)
+def test_an_optimizer_that_cannot_be_built_is_named_in_one_line(optimizer, words):
+    with pytest.raises(TrainingError) as refusal:
+        make_optimizer("quick", training(optimizer=optimizer), 10)
+    message = str(refusal.value)
+    assert message.startswith("params.yaml: trainings.quick.")
+    assert all(word in message for word in words)
+    assert "\n" not in message
+
+
+def test_an_optimizers_own_arguments_reach_it():
+    optimizer = make_optimizer("quick", training(optimizer={"SGD": {"momentum": 0.5, "nesterov": True}}), 10)
+    assert (type(optimizer).__name__, optimizer.momentum, optimizer.nesterov) == ("SGD", 0.5, True)
+    assert float(optimizer.learning_rate) == pytest.approx(0.01)
+
+
+# Feed. Image i is all i, so that a batch tells which images it holds.
+
+NUMBERED = np.tile(np.arange(50, dtype=np.uint8)[:, None, None], (1, 28, 28))
+NAMES = np.arange(50, dtype=np.uint8)
+
+
+def batches(settings, seed=0, start=0):
+    return [(x.numpy(), y.numpy()) for x, y in feed(NUMBERED, NAMES, settings, seed, start)]
+
+
+def epochs_of(found, per_epoch=4):
+    return [found[i : i + per_epoch] for i in range(0, len(found), per_epoch)]
+
+
+def order(epoch):
+    return np.concatenate([y for _, y in epoch]).tolist()
+
+
+def test_each_epoch_gives_each_image_once_in_an_order_of_its_own():
+    orders = [order(epoch) for epoch in epochs_of(batches(training(epochs=3)))]
+    assert len(orders) == 3
+    assert all(sorted(each) == list(range(50)) for each in orders)
+    assert len({tuple(each) for each in [*orders, list(range(50))]}) == 4
+
+
+def test_batches_have_the_size_asked_for_and_the_last_is_short():
+    assert [len(y) for _, y in batches(training(epochs=1))] == [16, 16, 16, 2]
+
+
+def test_images_come_scaled_to_0_to_1_with_their_labels():
+    for x, y in batches(training(epochs=1)):
+        assert x.dtype == np.float32
+        assert x.shape == (len(y), 28, 28, 1)
+        assert np.array_equal(x[:, 0, 0, 0], y.astype(np.float32) / np.float32(255))
+        assert np.array_equal(x, np.broadcast_to(x[:, :1, :1], x.shape))
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for (x, y), (x_expected, y_expected) in zip(found, expected, strict=True):
+        assert x.tobytes() == x_expected.tobytes()
+        assert y.tobytes() == y_expected.tobytes()
+
+
+AUGMENTED = training(epochs=4, augmentation={"shift": 2.0, "rotation": 10.0, "zoom": 0.1, "shear": 0.1})
+
+
+@pytest.mark.parametrize("settings", [training(epochs=4), AUGMENTED], ids=["plain", "augmented"])
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_a_feed_that_starts_later_is_the_tail_of_the_whole_feed(settings, start):
+    assert_same(batches(settings, seed=7, start=start), batches(settings, seed=7)[start * 4 :])
+
+
+def test_raising_the_epochs_leaves_the_earlier_ones_as_they_were():
+    assert_same(batches(AUGMENTED)[:4], batches(AUGMENTED.model_copy(update={"epochs": 1})))
+
+
+def test_the_distortions_are_drawn_anew_for_each_batch_and_epoch(real_digits):
+    same = np.repeat(real_digits[0][:1], 32, axis=0)
+    found = [x.numpy().tobytes() for x, _ in feed(same, NAMES[:32], AUGMENTED, 0, 0)]
+    assert len(found) == len(set(found)) == 8
+
+
+@pytest.mark.parametrize("other", [1, 2**32 - 1])
+def test_another_seed_is_another_order(other):
+    assert order(batches(training(epochs=1), seed=0)) != order(batches(training(epochs=1), seed=other))
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "kept"), [(60_000, 0.05, 57_000), (10, 0.25, 7), (10, 0.0, 10), (3, 0.5, 1), (1, 0.5, 0)]
+)
+def test_the_last_rows_are_held_out(n, fraction, kept):
+    rows = np.arange(n)
+    (x, y), (x_val, y_val) = split(rows, -rows, fraction)
+    assert np.array_equal(x, rows[:kept]) and np.array_equal(x_val, rows[kept:])
+    assert np.array_equal(y, -x) and np.array_equal(y_val, -x_val)
+
+
+# Augmentation.
+
+
+def distorted(images, seed=(1, 2), **bounds):
+    return distort(tf.constant(images, tf.float32), Augmentation(**bounds), tf.constant(seed, tf.int64)).numpy()
+
+
+def centroids(images):
+    """Centre of the ink of each image, (row, column)."""
+    ink = images[..., 0].astype(np.float64)
+    total = ink.sum(axis=(1, 2))
+    rows = (ink.sum(axis=2) * np.arange(28)).sum(axis=1) / total
+    columns = (ink.sum(axis=1) * np.arange(28)).sum(axis=1) / total
+    return np.column_stack([rows, columns])
+
+
+def dots(row, column, n=64):
+    images = np.zeros((n, 28, 28, 1), np.float32)
+    images[:, row, column] = 1
+    return images
+
+
+def test_zero_bounds_leave_images_unchanged(real_digits):
+    images = real_digits[0][:16, ..., None] / np.float32(255)
+    assert distorted(images) == pytest.approx(images, abs=1e-6)
+
+
+@pytest.mark.parametrize("bound", [0.5, 1.5, 4.0])
+def test_a_shift_moves_a_dot_by_at_most_the_bound(bound):
+    moved = centroids(distorted(dots(14, 10), shift=bound)) - [14, 10]
+    assert np.abs(moved).max() <= bound + 1e-4
+    assert np.abs(moved).max(axis=0).min() > 0.8 * bound  # on each axis the 64 draws come near it
+    assert moved.min(axis=0).max() < 0 < moved.max(axis=0).min()  # to both sides
+
+
+def test_a_shift_leaves_the_ink_as_much_as_it_was():
+    assert distorted(dots(14, 10), shift=4.0).sum(axis=(1, 2, 3)) == pytest.approx(np.ones(64), abs=1e-5)
+
+
+@pytest.mark.parametrize("bounds", [{"rotation": 30.0}, {"zoom": 0.2}, {"shear": 0.2}])
+def test_rotation_zoom_and_shear_keep_the_centre(bounds):
+    square = sum(dots(row, column) for row in (13, 14) for column in (13, 14))
+    assert centroids(distorted(square, **bounds)) == pytest.approx(np.full((64, 2), 13.5), abs=1e-3)
+
+
+def test_rotation_turns_by_at_most_the_bound():
+    block = sum(dots(row, column) for row in (4, 5, 6) for column in (12, 13, 14, 15))
+    row, column = (centroids(distorted(block, rotation=20.0)) - 13.5).T
+    angles = np.degrees(np.arctan2(column, -row))
+    assert np.abs(angles).max() <= 20.5  # resampling moves the centroid a little
+    assert angles.min() < -10 and angles.max() > 10
+    assert np.hypot(row, column) == pytest.approx(np.full(64, 8.5), abs=0.2)
+
+
+@pytest.mark.parametrize(("bound", "smallest", "largest"), [(0.2, 1 / 1.2, 1 / 0.8), (0.1, 1 / 1.1, 1 / 0.9)])
+def test_zoom_scales_by_at_most_the_bound(bound, smallest, largest):
+    block = sum(dots(row, column) for row in (4, 5, 6) for column in (4, 5, 6))
+    scales = (centroids(distorted(block, zoom=bound)) - 13.5) / -8.5
+    assert scales.min() >= smallest - 0.02 and scales.max() <= largest + 0.02
+    assert scales.min() < 1 - bound / 2 and scales.max() > 1 + bound / 2
+
+
+def test_shear_moves_along_rows_alone():
+    block = sum(dots(row, column) for row in (4, 5, 6) for column in (13, 14))
+    moved = centroids(distorted(block, shear=0.2)) - [5, 13.5]
+    assert moved[:, 0] == pytest.approx(np.zeros(64), abs=0.1)
+    assert 0.8 < np.abs(moved[:, 1]).max() <= 0.2 * 8.5 + 0.1
+
+
+def test_a_seed_gives_the_same_images_and_another_gives_others(real_digits):
+    images = real_digits[0][:16, ..., None] / np.float32(255)
+    bounds = {"shift": 2.0, "rotation": 10.0, "zoom": 0.1}
+    assert distorted(images, **bounds).tobytes() == distorted(images, **bounds).tobytes()
+    assert not np.array_equal(distorted(images, **bounds), distorted(images, seed=(1, 3), **bounds))
+    assert not np.array_equal(distorted(images, **bounds), distorted(images, seed=(0, 2), **bounds))
+
+
+def test_each_image_is_distorted_in_its_own_way():
+    assert len({image.tobytes() for image in distorted(dots(14, 10, n=16), shift=2.0)}) == 16
+
+
+# Whole trainings, of a tiny model on a few images.
+
+
+def params(layers=TINY, seed=0, **settings):
+    """The project's params.yaml with a tiny architecture and a quick training chosen."""
+    defaults = {
+        "validation_split": 0.25,
+        "schedule": "one_cycle",
+        "augmentation": {"shift": 1.5, "rotation": 8.0, "zoom": 0.08},
+    }
+    content = load_params(ROOT / "params.yaml").model_dump(by_alias=True)
+    chosen = {"architecture": "tiny", "training": "quick", "seed": seed, "baselines": {}}
+    tables = {"architectures": {"tiny": layers}, "trainings": {"quick": training(**(defaults | settings)).model_dump()}}
+    return Params.model_validate(content | chosen | tables)
+
+
+@pytest.fixture(scope="module")
+def data(real_digits):
+    return tuple(part[:IMAGES] for part in real_digits)
+
+
+def saved_training(settings, data, folder):
+    """Train as the stage does; returns (bytes of the saved model, history)."""
+    keras.utils.clear_session()
+    model, history, checkpoint = train(settings, "tiny", "quick", *data, folder / "checkpoints")
+    model.save(folder / "model.h5")
+    checkpoint.finish(settings.chosen_training)
+    return (folder / "model.h5").read_bytes(), history
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """The result of a training that nothing interrupts; each is trained once."""
+    results = {}
+
+    def result(settings):
+        name = settings.model_dump_json()
+        if name not in results:
+            results[name] = saved_training(settings, data, tmp_path_factory.mktemp("whole"))
+        return results[name]
+
+    return result
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Break the next training off right after the checkpoint of this epoch."""
+
+    def after(epoch):
+        save = Checkpoint.save
+
+        def save_and_stop(self, model, history):
+            save(self, model, history)
+            if len(history) == epoch:
+                monkeypatch.setattr(Checkpoint, "save", save)
+                raise Interrupted
+
+        monkeypatch.setattr(Checkpoint, "save", save_and_stop)
+
+    return after
+
+
+ONE_CYCLE = params()
+CONSTANT = params(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0)
+
+
+@pytest.mark.parametrize("settings", [ONE_CYCLE, CONSTANT], ids=["one cycle", "constant"])
+def test_a_training_interrupted_after_each_epoch_ends_in_the_same_bytes(
+    whole, data, interrupt, tmp_path, capfd, settings
+):
+    for epoch in (1, 2):
+        interrupt(epoch)
+        with pytest.raises(Interrupted):
+            saved_training(settings, data, tmp_path)
+        assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    found, history = saved_training(settings, data, tmp_path)
+    printed = capfd.readouterr().out
+    assert [line for line in printed.splitlines() if "going on" in line] == [
+        "going on after epoch 1 of 3",
+        "going on after epoch 2 of 3",
+    ]
+    assert history == whole(settings)[1]
+    assert found == whole(settings)[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"), [("GaussianNoise", {"stddev": 0.3}), ("RandomRotation", {"factor": 0.1})]
+)
+def test_a_layer_with_random_numbers_of_its_own_resumes_exactly(whole, data, interrupt, tmp_path, kind, arguments):
+    layers = [{kind: {"name": "random", **arguments}}, {"Flatten": {"name": "flat"}}, TINY[-1]]
+    settings = params(layers, epochs=2, augmentation={}, validation_split=0.0)
+    interrupt(1)
+    with pytest.raises(Interrupted):
+        saved_training(settings, data, tmp_path)
+    assert saved_training(settings, data, tmp_path) == whole(settings)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from stages.lib.checkpoint import Checkpoint
+from stages.lib.training import train
+from tests import digits
+from tests.test_training import IMAGES, params
+
+save = Checkpoint.save
+def save_and_die(self, model, history):
+    save(self, model, history)
+    os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.save = save_and_die
+images, labels = (part[:IMAGES] for part in digits.load())
+train(params(), "tiny", "quick", images, labels, Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_training_goes_on_in_another_process_and_ends_in_the_same_bytes(whole, data, tmp_path, capfd):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "checkpoints")]
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert saved_training(ONE_CYCLE, data, tmp_path) == whole(ONE_CYCLE)
+    assert "going on after epoch 1 of 3" in capfd.readouterr().out
+
+
+def test_more_epochs_of_a_constant_learning_rate_go_on_and_equal_the_longer_training(whole, data, tmp_path, capfd):
+    short = params(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0, epochs=1)
+    saved_training(short, data, tmp_path)
+    assert saved_training(CONSTANT, data, tmp_path) == whole(CONSTANT)
+    assert "going on after epoch 1 of 3" in capfd.readouterr().out
+
+
+def test_the_same_training_again_gives_the_same_bytes_and_leaves_no_checkpoint(whole, data, tmp_path):
+    assert saved_training(ONE_CYCLE, data, tmp_path) == whole(ONE_CYCLE)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_changed_seed_starts_afresh_and_removes_the_old_checkpoint(data, interrupt, tmp_path, capfd):
+    interrupt(1)
+    with pytest.raises(Interrupted):
+        saved_training(ONE_CYCLE, data, tmp_path)
+    (old,) = (tmp_path / "checkpoints").iterdir()
+    _, history = saved_training(params(seed=1), data, tmp_path)
+    assert "going on" not in capfd.readouterr().out
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert not old.exists()
+
+
+def key_of(settings, data):
+    return key(settings.layers, settings.chosen_training, settings.seed, *data)
+
+
+OTHERS = {
+    "seed": params(seed=1),
+    "learning rate": params(learning_rate=0.02),
+    "warm-up": params(warm_up=0.5),
+    "batch size": params(batch_size=8),
+    "validation part": params(validation_split=0.5),
+    "epochs of a cycle": params(epochs=4),
+    "augmentation": params(augmentation={"shift": 1.0}),
+    "optimizer": params(optimizer={"SGD": {}}),
+    "optimizer's argument": params(optimizer={"Adam": {"beta_1": 0.8}}),
+    "rate of dropout": params([*TINY[:-2], {"Dropout": {"name": "drop", "rate": 0.2}}, TINY[-1]]),
+    "order of layers": params([TINY[0], TINY[2], TINY[1], *TINY[3:]]),
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+def test_a_changed_setting_does_not_find_the_old_checkpoint_and_removes_it(data, tmp_path, changed):
+    old = Checkpoint(tmp_path, key_of(ONE_CYCLE, data)).path
+    old.write_bytes(b"old")
+    assert Checkpoint(tmp_path, key_of(ONE_CYCLE, data)).path == old
+    assert old.exists()
+    assert Checkpoint(tmp_path, key_of(changed, data)).path != old
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_epochs_of_a_constant_learning_rate_do_not_change_the_key(data):
+    one, three = (params(schedule="constant", epochs=epochs) for epochs in (1, 3))
+    assert key_of(one, data) == key_of(three, data)
+
+
+@pytest.mark.parametrize("changed", [0, 1], ids=["images", "labels"])
+def test_changed_data_has_a_key_of_its_own(data, changed):
+    other = [part.copy() for part in data]
+    assert key_of(ONE_CYCLE, other) == key_of(ONE_CYCLE, data)
+    other[changed].flat[-1] ^= 1
+    assert key_of(ONE_CYCLE, other) != key_of(ONE_CYCLE, data)
+
+
+def test_a_loss_that_is_not_finite_is_refused_in_one_line(data, tmp_path):
+    with pytest.raises(TrainingError) as refusal:
+        saved_training(params(optimizer={"SGD": {}}, schedule="constant", learning_rate=1e30), data, tmp_path)
+    message = str(refusal.value)
+    assert message.startswith("params.yaml: trainings.quick.learning_rate: expected a finite loss, found ")
+    assert "\n" not in message
+    assert not (tmp_path / "model.h5").exists()
+
+
+def test_a_validation_part_that_leaves_no_image_is_refused(data, tmp_path):
+    with pytest.raises(TrainingError, match=r"trainings\.quick\.validation_split: leaves no image of 1"):
+        saved_training(ONE_CYCLE, [part[:1] for part in data], tmp_path)
+
+
+def test_the_history_has_a_row_an_epoch_with_the_learning_rate_at_its_end(whole):
+    _, history = whole(ONE_CYCLE)
+    steps = 3 * STEPS
+    expected = [one_cycle(epoch * STEPS, steps, round(0.3 * steps), 0.01) for epoch in (1, 2, 3)]
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert [row["learning_rate"] for row in history] == pytest.approx(expected, abs=1e-8)
+    assert all({"loss", "accuracy", "val_loss", "val_accuracy"} <= set(row) for row in history)
+    assert json.loads(json.dumps(history)) == history
+
+
+def test_the_history_without_a_validation_part_has_no_validation_figures(whole):
+    _, history = whole(CONSTANT)
+    assert set(history[0]) == {"epoch", "loss", "accuracy", "learning_rate"}
+
+
+def test_the_validation_figures_are_those_of_the_held_out_images(whole, data, tmp_path):
+    content, history = whole(ONE_CYCLE)
+    (tmp_path / "model.h5").write_bytes(content)
+    x, y = (part[54:] for part in data)
+    probabilities = keras.models.load_model(tmp_path / "model.h5")(x[..., None] / np.float32(255)).numpy()
+    assert history[-1]["val_accuracy"] == pytest.approx((probabilities.argmax(axis=1) == y).mean(), abs=1e-6)
+    assert history[-1]["val_loss"] == pytest.approx(-np.log(probabilities[np.arange(18), y]).mean(), rel=1e-5)
+
+
+def test_a_training_learns(real_digits, tmp_path):
+    settings = params(epochs=4, augmentation={}, learning_rate=0.02)
+    _, history = saved_training(settings, [part[:1000] for part in real_digits], tmp_path)
+    assert history[-1]["val_accuracy"] > 0.85  # 0.1 is chance
+
+
+@pytest.mark.parametrize("settings", [ONE_CYCLE, params(schedule="constant")], ids=["one cycle", "constant"])
+def test_the_saved_model_has_its_compile_settings_and_optimizer_state(tmp_path, data, settings):
+    images, labels = data
+    model = train(settings, "tiny", "quick", images, labels, tmp_path / "checkpoints").model
+    model.save(tmp_path / "model.h5")
+    copy = load_model(tmp_path / "model.h5")
+    assert copy.loss.__name__ == "sparse_categorical_crossentropy"
+    assert type(copy.optimizer).__name__ == "Adam"
+    assert int(copy.optimizer.iterations) == 3 * STEPS
+    assert float(copy.optimizer.learning_rate) == pytest.approx(float(model.optimizer.learning_rate))
+    assert len(copy.optimizer.variables) == len(model.optimizer.variables) > 10
+    for found, expected in zip(copy.optimizer.variables, model.optimizer.variables, strict=True):
+        assert np.array_equal(found.numpy(), expected.numpy())
+    x = images[..., None] / np.float32(255)
+    assert np.array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert copy.evaluate(x, labels, verbose=0, return_dict=True).keys() == {"loss", "accuracy"}
