@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from tests.digits import write_idx_folder
 
 ROOT = Path(__file__).parents[1]
+STAGES = ("download", "convert", "train", "evaluate", "export")
 SMALL = [
     {"Conv2D": {"filters": 8, "kernel_size": 5, "strides": 2}},
     {"BatchNormalization": {}},
@@ -101,3 +102,8 @@ def small_clone(parent: Path) -> Clone:
     clone.run("git", "init", "--quiet", "--initial-branch=main")
     clone.commit("small data set")
     return clone
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages of the main pipeline whose commands dvc ran, in order."""
+    return [stage for stage in STAGES if f"Running stage '{stage}'" in output]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests import digits
+from tests import clones, digits
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,3 +63,12 @@ def tiny_model(real_digits):
     images, labels = (part[: digits.TRAIN] for part in real_digits)
     model.fit(images[..., None] / np.float32(255), labels, batch_size=32, epochs=4, verbose=0)
     return model
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> clones.Clone:
+    """A clone after `dvc repro`, committed. Tests work on copies."""
+    clone = clones.small_clone(tmp_path_factory.mktemp("reproduced"))
+    assert clones.stages_run(clone.run("dvc", "repro")) == list(clones.STAGES)
+    clone.commit("reproduced")
+    return clone

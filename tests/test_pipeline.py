@@ -11,24 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.clones import QUICK, Clone, small_clone
+from tests.clones import QUICK, STAGES, Clone, stages_run
 
 MODEL = "models/MNIST_keras_CNN.h5"
-STAGES = ("download", "convert", "train", "evaluate", "export")
-
-
-@pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after `dvc repro`, committed. Tests work on copies."""
-    clone = small_clone(tmp_path_factory.mktemp("reproduced"))
-    assert stages_run(clone.run("dvc", "repro")) == list(STAGES)
-    clone.commit("reproduced")
-    return clone
-
-
-def stages_run(output: str) -> list[str]:
-    """The stages whose commands dvc ran, in order."""
-    return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
 
 
 def read_json(clone: Clone, name: str) -> dict:
@@ -142,3 +127,15 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(reproduced: Clone,
 def wait_for_a_checkpoint(clone: Clone, process: subprocess.Popen[str]) -> None:
     while process.poll() is None and not list(clone.folder.glob("models/checkpoints/train/*.weights.h5")):
         time.sleep(0.05)
+
+
+def test_the_baselines_are_a_pipeline_of_their_own(reproduced: Clone, tmp_path: Path) -> None:
+    clone = reproduced.copy(tmp_path)
+    pair = {"architecture": "small", "training": "quick", "published_accuracy": 0.9}
+    clone.edit(lambda params: params.update(baselines={"mine": pair}))
+    assert stages_run(clone.run("dvc", "repro")) == []
+    clone.run("dvc", "repro", "baselines/dvc.yaml")
+    result = read_json(clone, "metrics/baselines/mine.json")
+    assert result["accuracy"] == read_json(clone, "metrics/evaluate.json")["accuracy"]
+    assert result["difference"] == pytest.approx(result["accuracy"] - 0.9, abs=1e-4)
+    assert (clone.folder / "metrics/plots/baselines.png").read_bytes().startswith(b"\x89PNG")

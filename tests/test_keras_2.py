@@ -1,0 +1,147 @@
+"""Files that Keras 2 wrote: HDF5 weights and YAML with Python tags."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from stages.lib.architecture import ArchitectureError, build, from_yaml
+from stages.lib.model import predict
+from stages.lib.params import load_params
+from tests.conftest import ROOT
+
+# As Keras 2.1's `to_yaml` under Python 2 wrote a functional model.
+FUNCTIONAL = """
+backend: !!python/unicode 'tensorflow'
+class_name: Model
+config:
+  input_layers:
+  - [input_1, 0, 0]
+  layers:
+  - class_name: InputLayer
+    config:
+      batch_input_shape: !!python/tuple [null, 28, 28, 1]
+      dtype: float32
+      name: input_1
+      sparse: false
+    inbound_nodes: []
+    name: input_1
+  - class_name: Conv2D
+    config:
+      activation: linear
+      bias_initializer: {class_name: Zeros, config: {}}
+      bias_regularizer: null
+      data_format: channels_last
+      dilation_rate: &id001 !!python/tuple [1, 1]
+      filters: 3
+      kernel_initializer:
+        class_name: VarianceScaling
+        config: {distribution: uniform, mode: fan_avg, scale: 1.0, seed: null}
+      kernel_size: !!python/tuple [3, 3]
+      name: conv0
+      padding: valid
+      strides: *id001
+      trainable: true
+      use_bias: true
+    inbound_nodes:
+    - - - input_1
+        - 0
+        - 0
+        - {}
+    name: conv0
+  - class_name: Flatten
+    config: {name: flatten_1, trainable: true}
+    inbound_nodes:
+    - - - conv0
+        - 0
+        - 0
+        - {}
+    name: flatten_1
+  - class_name: Dense
+    config: {activation: softmax, name: fco, trainable: true, units: 10, use_bias: true}
+    inbound_nodes:
+    - - - flatten_1
+        - 0
+        - 0
+        - {}
+    name: fco
+  name: MNIST_Model
+  output_layers:
+  - [fco, 0, 0]
+keras_version: 2.1.2
+"""
+
+# As Keras 2.2's `to_yaml` wrote a Sequential.
+SEQUENTIAL = """
+backend: tensorflow
+class_name: Sequential
+config:
+  layers:
+  - class_name: Flatten
+    config:
+      batch_input_shape: !!python/tuple
+      - null
+      - 28
+      - 28
+      - 1
+      name: flatten_1
+  - class_name: Dense
+    config: {activation: softmax, name: fco, units: 10, use_bias: true}
+  name: sequential_1
+keras_version: 2.2.4
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [(FUNCTIONAL, 3 * 9 + 3 + 3 * 26 * 26 * 10 + 10), (SEQUENTIAL, 784 * 10 + 10)],
+    ids=["functional", "Sequential"],
+)
+def test_an_architecture_of_keras_2_is_read(text: str, parameters: int) -> None:
+    model = from_yaml(text)
+    assert model.count_params() == parameters
+    assert predict(model, np.zeros((2, 28, 28), np.uint8)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    "tag", ["object/apply:os.system", "object:os.system", "name:os.system", "module:os", "object/new:os.system"]
+)
+def test_other_python_tags_are_refused_by_name_and_run_nothing(tag: str, tmp_path: Path) -> None:
+    with pytest.raises(ArchitectureError) as refusal:
+        from_yaml(f"class_name: !!python/{tag} ['touch {tmp_path}/ran']")
+    assert f"python/{tag}" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", ["class_name: Lambda", "class_name: Flatten\n    module: os"])
+def test_code_in_an_architecture_is_refused_by_name(part: str) -> None:
+    with pytest.raises(ArchitectureError, match=r"Lambda|os\.Flatten"):
+        from_yaml(SEQUENTIAL.replace("class_name: Flatten", part))
+
+
+def test_weights_of_keras_2_load_into_bn_cnn_and_predict(tmp_path: Path) -> None:
+    layers = load_params(ROOT / "params.yaml").architectures["bn_cnn"]
+    model, copy = build("bn_cnn", layers, 10), build("bn_cnn", layers, 10)
+    write_like_keras_2(tmp_path / "weights.h5", model)
+    copy.load_weights(tmp_path / "weights.h5")
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    assert np.array_equal(predict(copy, images), predict(model, images))
+
+
+def write_like_keras_2(path: Path, model) -> None:
+    """Keras 2's layout: a group for every layer, names in attributes, weights at `layer/layer/kernel:0`."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        file.attrs["keras_version"], file.attrs["backend"] = b"2.1.2", b"tensorflow"
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            weights = {
+                f"{layer.name}/{weight.name}:0": weight.numpy()
+                for weight in layer.weights
+                if weight.name != "seed_generator_state"
+            }
+            group.attrs["weight_names"] = [name.encode() for name in weights]
+            for name, value in weights.items():
+                group[name] = value

@@ -1,0 +1,56 @@
+"""What the README says is so."""
+
+import json
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
+
+
+def read_json(name: str) -> dict:
+    return json.loads((ROOT / "metrics" / name).read_text(encoding="utf-8"))
+
+
+def test_the_results_are_those_of_the_committed_metrics() -> None:
+    metrics = read_json("evaluate.json")
+    found = re.search(r"test accuracy \| ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+) %", README)
+    assert found
+    expected = [metrics[key] for key in ("accuracy", "accuracy_low", "accuracy_high")]
+    assert [float(text) for text in found.groups()] == pytest.approx([100 * value for value in expected], abs=0.0051)
+
+
+def test_the_baselines_are_those_of_the_committed_metrics() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) % \|.*\|$", SECTIONS["Published systems"], re.MULTILINE)
+    reproduced = {
+        path.stem: read_json(f"baselines/{path.name}") for path in (ROOT / "metrics/baselines").glob("*.json")
+    }
+    assert {name: float(text) for name, text in rows} == pytest.approx(
+        {name: 100 * result["accuracy"] for name, result in reproduced.items()}, abs=0.0051
+    )
+
+
+def test_the_file_tree_names_what_is_there() -> None:
+    tree = SECTIONS["What is where"].split("```")[1]
+    names = re.findall(r"^(\w[\w.]*/?)", tree, re.MULTILINE)
+    assert len(names) > 5
+    assert all((ROOT / name).exists() for name in names if name not in ("data/", "models/"))
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    assert folders <= {name.rstrip("/") for name in names}
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    assert all((ROOT / link).exists() for link in links)
+
+
+def test_the_two_commands_install_what_they_run() -> None:
+    commands = re.findall(r"```sh\n(pip install [^\n]+)\n```", SECTIONS["Run it"])
+    assert commands == [
+        "pip install -r requirements.txt && dvc repro",
+        "pip install -r requirements-dev.txt && python -m pytest",
+    ]
