@@ -37,7 +37,7 @@ def test_the_file_tree_names_what_is_there() -> None:
     tree = SECTIONS["What is where"].split("```")[1]
     names = re.findall(r"^(\w[\w.]*/?)", tree, re.MULTILINE)
     assert len(names) > 5
-    assert all((ROOT / name).exists() for name in names if name not in ("data/", "models/"))
+    assert all((ROOT / name).exists() for name in names if name not in ("data/", "models/"))  # DVC's, not Git's
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     assert folders <= {name.rstrip("/") for name in names}
 

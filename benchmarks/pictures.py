@@ -1,0 +1,67 @@
+"""How well pictures that are no MNIST are read, with preparation and merely resized.
+
+scikit-learn's 1,797 digits (8×8 pixels, other writers than MNIST's) as dark ink on light paper, enlarged to several
+sizes; and MNIST's own test images, which preparation must leave as good as they were.
+apps.prepare was tuned on the digits at even places; the figures are of those at odd places alone.
+
+Reads:  models/export/MNIST_keras_CNN.onnx, data/raw/
+Writes: benchmarks/pictures.json
+Run:    python -m benchmarks.pictures
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from apps.classifier import MODEL, Classifier
+from apps.prepare import SIDE, prepare
+from stages.lib.errors import run
+from stages.lib.files import write_json
+from stages.lib.idx import read_idx
+
+SIZES = (32, 64, 160, 320)  # pixels
+RAW = Path("data/raw")
+
+
+def main() -> None:
+    """Print the table and write the same figures as JSON."""
+    classifier = Classifier(MODEL)
+    digits = load_digits()
+    images, labels = digits.images[1::2], digits.target[1::2]
+    report = {
+        f"digits_{size}": compare([render(image, size) for image in images], labels, classifier) for size in SIZES
+    }
+    report["mnist_test"] = compare(*mnist_test(), classifier)
+    write_json(Path("benchmarks/pictures.json"), report)
+    print(f"{'pictures':12} {'number':>7} {'resized':>9} {'prepared':>9}")
+    for name, row in report.items():
+        print(f"{name:12} {row['num_images']:7,} {row['resized']:9.2%} {row['prepared']:9.2%}")
+
+
+def render(image: np.ndarray, size: int) -> Image.Image:
+    """An 8×8 image in 0–16 as dark ink on white paper, `size` pixels a side."""
+    paper = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
+    return paper.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def mnist_test() -> tuple[list[Image.Image], np.ndarray]:
+    """MNIST's test images as dark ink on white paper, and their labels."""
+    with (RAW / "t10k-images-idx3-ubyte").open("rb") as images, (RAW / "t10k-labels-idx1-ubyte").open("rb") as labels:
+        return [Image.fromarray(255 - image) for image in read_idx(images)], read_idx(labels)
+
+
+def compare(pictures: list[Image.Image], labels: np.ndarray, classifier: Classifier) -> dict[str, float]:
+    """Accuracy, 0–1, on pictures merely resized and inverted, and on the same pictures prepared."""
+    resized = np.stack([255 - np.asarray(picture.resize((SIDE, SIDE))) for picture in pictures])
+    prepared = np.stack([prepare(picture) for picture in pictures])
+    return {
+        "num_images": len(labels),
+        "resized": float((classifier(resized).argmax(axis=1) == labels).mean()),
+        "prepared": float((classifier(prepared).argmax(axis=1) == labels).mean()),
+    }
+
+
+if __name__ == "__main__":
+    run(main)
