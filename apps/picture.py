@@ -13,6 +13,7 @@ from stages.lib.errors import PipelineError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no format that starts another program
 MAX_BYTES = 128 * 2**20
+CHUNK = 2**16  # bytes; Python sets aside as many as one read may bring
 MAX_PIXELS = 80_000_000  # a 48-megapixel phone's picture fits; below Pillow's own limit of 89 million
 MAX_SIDE = 32_767  # pixels; also the longest side that most writers of pictures allow
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
@@ -41,12 +42,14 @@ def read_bytes(path: str) -> bytes:
 
 
 def _limited(file: BinaryIO, name: str) -> bytes:
-    content = file.read(MAX_BYTES + 1)
+    content = bytearray()
+    while chunk := file.read(CHUNK):
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise PictureError(f"{name}: expected at most {MAX_BYTES:,} bytes, found more")
     if not content:
         raise PictureError(f"{name}: expected a picture, found an empty file")
-    if len(content) > MAX_BYTES:
-        raise PictureError(f"{name}: expected at most {MAX_BYTES:,} bytes, found more")
-    return content
+    return bytes(content)
 
 
 def _reason(error: Exception) -> str:
