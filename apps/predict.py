@@ -114,6 +114,7 @@ def answer(file: str, probabilities: np.ndarray) -> Answer:
 
 def write_table(rows: Iterable[Answer], files: list[str]) -> None:
     """Print a table for people, as wide as the longest file name."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     width = max(len(name) for name in ["file", *map(printable, files)])
     print(f"{'file':{width}}  digit  confidence  second choice")
     for row in rows:

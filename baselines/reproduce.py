@@ -2,10 +2,10 @@
 
 Reads:  data/csv/{train,test}.csv; params `seed`, `dataset`, `architectures`, `trainings`, `baselines`
 Writes: metrics/baselines/<key>.json
-Run:    python -m baselines.reproduce <key>, by `dvc repro baselines/dvc.yaml`
+Run:    DVC_STAGE=reproduce@<key> python -m baselines.reproduce, as `dvc repro baselines/dvc.yaml` does
 """
 
-import sys
+import os
 from pathlib import Path
 
 from stages.lib.errors import PipelineError, run
@@ -19,9 +19,9 @@ from stages.lib.training import train
 
 def main() -> None:
     """Train as the main pipeline does, with the baseline's own checkpoint."""
-    key, params = sys.argv[-1], load_params()
+    key, params = os.environ.get("DVC_STAGE", "").rpartition("@")[2], load_params()
     if key not in params.baselines:
-        raise PipelineError(f"params.yaml: expected a key of baselines, found '{key}'{nearest(key, params.baselines)}")
+        raise PipelineError(f"DVC_STAGE: expected a key of baselines, found '{key}'{nearest(key, params.baselines)}")
     pair = params.baselines[key]
     folder = Path("models/checkpoints/baselines", key)
     classes = params.chosen_dataset.classes
@@ -36,6 +36,7 @@ def main() -> None:
         "loss": metrics["loss"],
         "parameters": model.count_params(),
         "published_accuracy": published,
+        "published_loss": pair.published_loss,
         "difference": None if published is None else round(metrics["accuracy"] - published, 4),
     }
     write_json(Path(f"metrics/baselines/{key}.json"), result)

@@ -1,7 +1,7 @@
 """Export stage: write the model in every chosen format and prove that each is the same model.
 
-Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, metrics/evaluate.json; params `export` and, for the card,
-        `seed`, `dataset`, `datasets`, `architectures`, `trainings`
+Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, metrics/{train,evaluate}.json;
+        params `export` and, for the card, `seed`, `dataset`, `datasets`, `architectures`, `trainings`
 Writes: models/export/ (every format, a model card, SHA256SUMS), metrics/export.json
 Run:    python -m stages.export
 """
@@ -53,19 +53,23 @@ def main() -> None:
                 f"{FOLDER / path.name}: {result['accuracy']:.2%}, {result['changed_predictions']} changed predictions"
             )
         usage = [FORMATS[name].usage.format(file=report[name]["file"]) for name in report]
-        text = card(read_json(Path("metrics/evaluate.json")), origin(params, model.count_params()), report, usage)
+        text = card(read_json(Path("metrics/evaluate.json")), origin(params), report, usage)
         (folder / "README.md").write_text(text, encoding="utf-8")
         (folder / "SHA256SUMS").write_text(checksums(folder), encoding="utf-8")
     write_json(Path("metrics/export.json"), report)
 
 
-def origin(params: Params, parameters: int) -> dict[str, Any]:
+def origin(params: Params) -> dict[str, Any]:
     """What the model was made from, for its card."""
+    trained = read_json(Path("metrics/train.json"))
     return {
+        "dataset": params.dataset,
+        "num_training": trained["num_images"],
+        "num_validation": trained["num_validation_images"],
+        "parameters": trained["parameters"],
         "architecture": params.architecture,
         "training": params.training,
         "seed": params.seed,
-        "parameters": parameters,
         "layers": params.layers,
         "training_settings": params.chosen_training.model_dump(),
         "sha256": params.chosen_dataset.sha256.model_dump(by_alias=True),

@@ -13,7 +13,7 @@ from stages.lib.errors import run
 from stages.lib.files import atomic, write_json
 from stages.lib.params import load_params
 from stages.lib.table import read_csv
-from stages.lib.training import HISTORY, train
+from stages.lib.training import HISTORY, split, train
 
 
 def main() -> None:
@@ -27,8 +27,10 @@ def main() -> None:
         model.save(scratch)
     with atomic(Path("metrics/history.csv")) as scratch:
         pd.DataFrame(history, columns=HISTORY).to_csv(scratch, index=False, lineterminator="\n")
+    held_out = len(split(images, labels, params.chosen_training.validation_split)[1][0])
+    counts = {"num_images": len(images) - held_out, "num_validation_images": held_out}
     last = {name: history[-1][name] for name in HISTORY if name in history[-1] and name != "learning_rate"}
-    write_json(Path("metrics/train.json"), {"parameters": model.count_params(), "num_images": len(images), **last})
+    write_json(Path("metrics/train.json"), {"parameters": model.count_params(), **counts, **last})
     checkpoint.finish(params.chosen_training)
 
 

@@ -68,6 +68,7 @@ def test_bn_cnn_has_the_layers_of_the_publication(architectures):
     [
         ({"Dense": {"units": 3, "activaton": "relu"}}, ["1.Dense", "activaton"]),
         ({"Dense": {}}, ["1.Dense", "units"]),
+        ({"Dense": {"unitz": 3}}, ["1.Dense", "unknown argument 'unitz'", "did you mean 'units'?"]),
         ({"Dense": {"units": -1}}, ["1.Dense", "units", "-1"]),
         ({"Dense": {"units": 3, "activation": "rellu"}}, ["1.Dense", "activation", "rellu"]),
         ({"Dense": {"units": 3, "kernel_initializer": "glorot"}}, ["1.Dense", "initializer", "glorot"]),
@@ -107,7 +108,8 @@ def test_another_output_shape_than_one_probability_a_class_is_refused(layers, fo
 
 def test_an_initializer_of_its_own_reaches_the_layer():
     initializer = {"RandomNormal": {"stddev": 0.05, "seed": 1}}
-    model = build("one", [END[0], {"Dense": {"units": 10, "kernel_initializer": initializer}}], 10)
+    last = {"Dense": {"units": 10, "activation": "softmax", "kernel_initializer": initializer}}
+    model = build("one", [END[0], last], 10)
     kernel = model.layers[-1].kernel.numpy()
     assert kernel.shape == (784, 10)
     assert abs(kernel.std() - 0.05) < 0.003  # 7,840 draws: standard error 0.0004
@@ -161,3 +163,8 @@ def test_the_architecture_of_a_model_read_from_a_file_comes_back(tiny_model, tmp
     model = load_model(tmp_path / "tiny.h5")
     for copy in (from_json(to_json(model)), from_yaml(to_yaml(model))):
         assert [layer.get_config() for layer in copy.layers] == [layer.get_config() for layer in model.layers]
+
+
+def test_outputs_that_are_no_probabilities_are_refused():
+    with pytest.raises(ArchitectureError, match="expected probabilities"):
+        build("linear", [END[0], {"Dense": {"units": 10}}], 10)

@@ -123,8 +123,8 @@ def test_outputs_lie_where_the_design_puts_them(stage, variables):
 
 @every_stage
 def test_no_user_text_reaches_the_shell(stage, variables):
-    """DVC does not quote what it puts into `cmd`; a key is looked up by the script."""
-    assert set(re.findall(r"\$\{(.+?)\}", stage["cmd"])) <= {"key"}
+    """DVC does not quote what it puts into `cmd`."""
+    assert "${" not in stage["cmd"]
 
 
 @every_stage

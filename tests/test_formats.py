@@ -166,6 +166,8 @@ def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
     (tmp_path / "models").mkdir()
     FORMATS["h5"].write(tiny_model, tmp_path / "models/MNIST_keras_CNN.h5", None)
     images, labels = test_part
+    counts = {"num_images": 60, "num_validation_images": 12, "parameters": tiny_model.count_params()}
+    write_json(tmp_path / "metrics/train.json", counts)
     write_json(tmp_path / "metrics/evaluate.json", score(forward(tiny_model, images), labels, list("0123456789")))
     return tmp_path
 

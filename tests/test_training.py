@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -490,3 +491,42 @@ def test_the_saved_model_has_its_compile_settings_and_optimizer_state(tmp_path, 
     x = images[..., None] / np.float32(255)
     assert np.array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
     assert copy.evaluate(x, labels, verbose=0, return_dict=True).keys() == {"loss", "accuracy"}
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_a_training_killed_after_its_last_epoch_does_not_train_again(whole, data, interrupt, tmp_path, capfd, schedule):
+    settings = params(TINY, schedule=schedule)
+    expected = whole(settings)
+    interrupt(settings.chosen_training.epochs)
+    with pytest.raises(Interrupted):
+        saved_training(settings, data, tmp_path)
+    capfd.readouterr()
+    assert saved_training(settings, data, tmp_path) == expected
+    assert "Epoch" not in capfd.readouterr().out
+
+
+def test_a_finished_training_trains_again_when_it_is_run_again(data, tmp_path, capfd):
+    settings = params(TINY, epochs=2)
+    first = saved_training(settings, data, tmp_path)
+    capfd.readouterr()
+    assert saved_training(settings, data, tmp_path) == first
+    assert "going on" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["truncated", "without history", "without weights"])
+def test_a_damaged_checkpoint_is_not_used(whole, data, interrupt, tmp_path, capfd, damage):
+    settings = params(TINY)
+    interrupt(1)
+    with pytest.raises(Interrupted):
+        saved_training(settings, data, tmp_path)
+    (path,) = (tmp_path / "checkpoints").glob("*.h5")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    else:
+        with h5py.File(path, "a") as file:
+            if damage == "without history":
+                del file.attrs["history"]
+            else:
+                del file["layers"]
+    assert saved_training(settings, data, tmp_path) == whole(settings)
+    assert "damaged, so the training starts afresh" in capfd.readouterr().out

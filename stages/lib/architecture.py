@@ -1,14 +1,19 @@
 """List of layers → keras.Sequential, and the YAML and JSON of an architecture, both ways."""
 
+import inspect
 import json
+import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import yaml
 
 from stages.lib.backend import keras
 from stages.lib.errors import PipelineError
-from stages.lib.params import REFUSED_LAYERS
+from stages.lib.params import REFUSED_LAYERS, nearest
 
 INPUT_SHAPE = (28, 28, 1)
 
@@ -33,13 +38,27 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int) -> k
         try:
             model.add(getattr(keras.layers, kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
         except Exception as error:  # whatever a Keras layer makes of these arguments
-            raise ArchitectureError(f"params.yaml: {where}: {_first_line(error)}") from None
+            reason = _unknown_argument(kind, arguments) or _first_line(error)
+            raise ArchitectureError(f"params.yaml: {where}: {reason}") from None
     shape = getattr(model, "output_shape", None)
     if shape != (None, classes):
         raise ArchitectureError(
             f"params.yaml: architectures.{name}: expected output shape {(None, classes)}, found {shape}"
         )
+    answer = np.asarray(model(np.linspace(0, 1, 2 * math.prod(INPUT_SHAPE), dtype=np.float32).reshape(2, *INPUT_SHAPE)))
+    if not (answer.min() >= 0 and np.allclose(answer.sum(axis=1), 1, atol=1e-3)):
+        raise ArchitectureError(
+            f"params.yaml: architectures.{name}: expected probabilities (softmax), found sums {answer.sum(axis=1)}"
+        )
     return model
+
+
+def _unknown_argument(kind: str, arguments: dict[str, Any]) -> str:
+    """Which argument the layer class does not have, or nothing."""
+    classes = getattr(keras.layers, kind).__mro__
+    known = {name for cls in classes for name in inspect.signature(cls.__init__).parameters}
+    unknown = [key for key in arguments if key not in known]
+    return f"unknown argument '{unknown[0]}'{nearest(unknown[0], known)}" if unknown else ""
 
 
 def _argument(key: str, value: Any) -> Any:
@@ -50,6 +69,8 @@ def _argument(key: str, value: Any) -> Any:
     if module is None or len(value) != 1:
         raise ValueError(f"{key}: expected a number, text or list, found {value}")
     ((kind, arguments),) = value.items()
+    if any(isinstance(part, dict) for part in arguments.values()):
+        raise ValueError(f"{key}: expected numbers and text, found {arguments}")
     if not isinstance(found := getattr(module, kind, None), type):
         raise ValueError(f"{key}: no class {kind} in {module.__name__}")
     return found(**arguments)
@@ -72,10 +93,8 @@ def from_json(text: str) -> keras.Model:
     Raises:
         ArchitectureError: not JSON, or code from outside Keras.
     """
-    try:
+    with _one_line("architecture JSON"):
         return _from_configuration(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise ArchitectureError(f"architecture JSON: {error}") from None
 
 
 def to_yaml(model: keras.Model) -> str:
@@ -99,15 +118,24 @@ def from_yaml(text: str) -> keras.Model:
     Raises:
         ArchitectureError: not YAML, a tag other than those of tuples and text, or code from outside Keras.
     """
-    try:
+    with _one_line("architecture YAML"):
         config = yaml.load(text, _PlainLoader)
-    except yaml.YAMLError as error:
-        raise ArchitectureError(f"architecture YAML: {getattr(error, 'problem', None) or _first_line(error)}") from None
-    if not isinstance(config, dict) or "class_name" not in config:
-        raise ArchitectureError("architecture YAML: expected a mapping with class_name, found none")
-    if str(config.get("keras_version", 3)).startswith(("1.", "2.")):
-        return _from_keras_2(config)
-    return _from_configuration(config)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise ArchitectureError("architecture YAML: expected a mapping with class_name, found none")
+        if str(config.get("keras_version", 3)).startswith(("1.", "2.")):
+            return _from_keras_2(config)
+        return _from_configuration(config)
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[None]:
+    """Make one line of whatever the parsers and Keras find wrong with a text from outside."""
+    try:
+        yield
+    except ArchitectureError:
+        raise
+    except Exception as error:
+        raise ArchitectureError(f"{what}: {getattr(error, 'problem', None) or _first_line(error)}") from None
 
 
 class _PlainLoader(yaml.SafeLoader):

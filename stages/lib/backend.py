@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 
 import absl.logging
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -39,6 +39,11 @@ with quiet():
     import tensorflow as tf
 
     tf.config.list_logical_devices()  # starts the devices, whose drivers chatter too
+
+# A keras.json in the user's home changes nothing here.
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
 
 absl.logging.set_verbosity(absl.logging.ERROR)  # Keras warns of each HDF5 file it writes
 

@@ -13,7 +13,8 @@ LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert"
 CARD = """\
 # Handwritten digits: {architecture}
 
-{parameters:,} parameters, trained by `{training}` (seed {seed}) on MNIST's 60,000 training images.
+{parameters:,} parameters, trained by `{training}` (seed {seed}) on {num_training:,} images of `{dataset}`, with
+{num_validation:,} more held out for validation.
 
 ## Results on the {num_images:,} test images
 
@@ -37,6 +38,8 @@ Each was loaded back in its own runtime and compared with the trained model on a
 |---|---|---|---|---|
 {rows}
 
+With `x` the float32 input (and `pixels` the same images as bytes):
+
 {usage}
 
 `sha256sum -c SHA256SUMS` checks the files.
@@ -57,7 +60,8 @@ def card(metrics: dict[str, Any], settings: dict[str, Any], report: dict[str, An
 
     Args:
         metrics: metrics/evaluate.json.
-        settings: `architecture`, `training`, `seed`, `parameters`, `layers`, `training_settings`, `sha256` (data).
+        settings: `dataset`, `num_training`, `num_validation`, `architecture`, `training`, `seed`, `parameters`,
+            `layers`, `training_settings`, `sha256` (of the data).
         report: metrics/export.json: per file `bytes`, `accuracy`, `max_probability_difference`, `changed_predictions`.
         usage: for each file a line of Python.
     """

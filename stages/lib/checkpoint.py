@@ -42,23 +42,30 @@ class Checkpoint:
             _remove(stale)
 
     def load(self, model: keras.Model, epochs: int) -> list[dict[str, float]]:
-        """Set a compiled `model` to the checkpoint, if there is one of fewer than `epochs` epochs.
+        """Set a compiled `model` to the checkpoint, if there is one of at most `epochs` epochs.
+
+        One whose training ended there and saved its results serves longer trainings alone, so that
+        `dvc repro --force` trains.
 
         Returns:
             One row of history for each epoch already done; empty where the training starts afresh.
         """
         if not self.path.is_file():
             return []
+        model.optimizer.build(model.trainable_variables)
+        fresh = [(variable, variable.numpy()) for variable in (*model.variables, *model.optimizer.variables)]
         try:
             with h5py.File(self.path) as file:
                 history: list[dict[str, float]] = json.loads(file.attrs["history"])
-        except (OSError, KeyError):
+                finished = "finished" in file.attrs
+            if len(history) + finished > epochs:
+                return []
+            model.load_weights(self.path)
+        except (OSError, KeyError, ValueError):
             print(f"{self.path}: damaged, so the training starts afresh", flush=True)
+            for variable, value in fresh:
+                variable.assign(value)
             return []
-        if len(history) >= epochs:
-            return []
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.path)
         print(f"going on after epoch {len(history)} of {epochs}", flush=True)
         return history
 
@@ -70,8 +77,11 @@ class Checkpoint:
                 file.attrs["history"] = json.dumps(history)
 
     def finish(self, training: Training) -> None:
-        """Remove the checkpoint of a finished training, unless more epochs could follow it."""
-        if training.schedule != "constant":
+        """Call once the results are saved. Removes the checkpoint, unless more epochs could follow it."""
+        if training.schedule == "constant":
+            with h5py.File(self.path, "a") as file:
+                file.attrs["finished"] = True
+        else:
             _remove(self.path)
 
 

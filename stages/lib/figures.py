@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from stages.lib.files import atomic
+
+matplotlib.rcdefaults()  # a matplotlibrc of the user's changes nothing here
+matplotlib.rcParams["text.parse_math"] = False  # a class may be called $
 
 INK = "#1f2a44"
 TRAIN, VALIDATION = "#9aa5b8", "#c2410c"

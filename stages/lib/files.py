@@ -17,13 +17,19 @@ def atomic(path: Path) -> Iterator[Path]:
     Works for a file or a folder. On an error `path` is left as it was and the scratch is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for abandoned in path.parent.glob(f".{path.name}.*"):  # by a process that was killed
+        shutil.rmtree(abandoned)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         scratch = Path(folder, path.name)
         yield scratch
         scratch.stat()  # raises where nothing was written
-        if path.is_dir():
-            shutil.move(path, Path(folder, "replaced"))
-        scratch.replace(path)
+        old = path.replace(Path(folder, "replaced")) if path.is_dir() else None
+        try:
+            scratch.replace(path)
+        except BaseException:
+            if old:
+                old.replace(path)
+            raise
 
 
 def write_json(path: Path, value: Any) -> None:

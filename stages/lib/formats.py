@@ -178,6 +178,7 @@ def _write_onnx(model: keras.Model, path: Path, _: Images) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     graph.initializer.sort(key=lambda value: value.name)
     del graph.value_info[:]
+    graph.doc_string = ""  # holds a running number
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))
 

