@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -111,14 +112,18 @@ def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduc
 
     clone = reproduced.copy(tmp_path / "killed")
     clone.edit(lambda params: params["trainings"].update(quick=long))
-    moments, resumed = random.Random(0), 0
+    moments, killed, resumed = random.Random(0), 0, 0
     for _ in range(10):
         process = clone.start("dvc", "repro", "train")
-        time.sleep(moments.uniform(0, whole))
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            process.wait(timeout=moments.uniform(0, whole / 2))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
         resumed += "going on after epoch" in process.communicate()[0]
     resumed += "going on after epoch" in clone.run("dvc", "repro", "train")
     assert digest(clone) == digest(fresh)
+    assert killed >= 3
     assert resumed > 0
 
 
