@@ -13,7 +13,7 @@ import yaml
 
 from tests import clones, digits
 
-ROOT = Path(__file__).parents[1]
+ROOT = clones.ROOT
 
 # Conv, batch normalization and dropout: all that a resumed training could get wrong, and fast.
 TINY = [

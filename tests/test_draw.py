@@ -22,9 +22,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from apps.classifier import Classifier
 from apps.draw import PNG, answer, bar, frame
+from tests.clones import ROOT
 from tests.test_predict import write_model
 
-ROOT = Path(__file__).parent.parent
 FLAGS = [
     "--headless",
     "--no-sandbox",

@@ -15,8 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from apps.prepare import prepare
-
-ROOT = Path(__file__).parent.parent
+from tests.clones import ROOT
 
 
 def render(image: np.ndarray) -> Image.Image:
