@@ -1,7 +1,8 @@
 """Evaluate stage: judge the model on the test images, which nothing before it has seen.
 
 Reads:  models/MNIST_keras_CNN.h5, data/csv/test.csv, metrics/history.csv; params `dataset`, `datasets`
-Writes: metrics/evaluate.json, metrics/predictions.csv, metrics/plots/{learning_curves,confusion,misclassified}.png
+Writes: metrics/evaluate.json, metrics/predictions.csv, data/probabilities.npy,
+        metrics/plots/{learning_curves,confusion,misclassified}.png
 Run:    python -m stages.evaluate
 """
 
@@ -27,6 +28,8 @@ def main() -> None:
     images, labels = read_csv(Path("data/csv/test.csv"), len(classes))
     probabilities = predict(model, images)
 
+    with atomic(Path("data/probabilities.npy")) as scratch:
+        np.save(scratch, probabilities)
     metrics = scoring.score(probabilities, labels, classes)
     write_json(Path("metrics/evaluate.json"), metrics)
     names = np.array(classes)

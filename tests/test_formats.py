@@ -1,5 +1,6 @@
 """Every export format, against a forward pass in NumPy; and the stage that refuses a damaged one."""
 
+import json
 import shutil
 
 import h5py
@@ -8,7 +9,8 @@ import pytest
 import yaml
 
 from stages import export
-from stages.lib.backend import quiet
+from stages.lib.architecture import from_json, to_json
+from stages.lib.backend import keras, quiet, tf
 from stages.lib.files import read_json, sha256, write_json
 from stages.lib.formats import FORMATS, NAME
 from stages.lib.model import load_model
@@ -59,7 +61,7 @@ def test_a_format_is_loaded_back_and_predicts_what_numpy_computes(tiny_model, wr
     images, _ = test_part
     row = FORMATS[name]
     with quiet():
-        found = row.load(written / (NAME + row.suffix), tiny_model)(images)
+        found = export.ask(row.load(written / (NAME + row.suffix), tiny_model), images, {})
     expected = forward(tiny_model, images)
     assert found.shape == (360, 10)
     if row.exact:
@@ -106,7 +108,7 @@ def test_an_export_with_other_weights_is_refused(tiny_model, written, test_part,
         kernel = max(datasets(file), key=lambda dataset: dataset.size)
         kernel[:, 0] = kernel[:, 0] + change
     expected = forward(tiny_model, images)
-    found = FORMATS["weights"].load(path, tiny_model)(images)
+    found = export.ask(FORMATS["weights"].load(path, tiny_model), images, {})
     with pytest.raises(export.ExportError) as refusal:
         export.check(path, export.compare(found, expected, labels), expected, labels, exact=True)
     assert str(refusal.value).startswith(f"{path}: expected probabilities within")
@@ -151,6 +153,44 @@ def test_the_comparison_counts_what_differs():
     assert export.compare(found, EXPECTED, LABELS) == expected
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of `open` in a line that is short
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_line_of_code_in_the_model_card_works(tiny_model, written, test_part, name):
+    import ai_edge_litert.interpreter
+    import onnxruntime
+
+    pixels = test_part[0][:20, ..., None]
+    names = {"json": json, "yaml": yaml, "keras": keras, "tf": tf, "pixels": pixels, "x": pixels / np.float32(255)}
+    names |= {"ai_edge_litert": ai_edge_litert, "onnxruntime": onnxruntime}
+    names["model"] = from_json(to_json(tiny_model))
+    row = FORMATS[name]
+    with quiet():
+        found = eval(row.usage.format(file=written / (NAME + row.suffix)), names)
+    if name == "weights":
+        found = names["model"].predict(names["x"], verbose=0)
+    elif name in ("yaml", "json"):
+        found.set_weights(tiny_model.get_weights())
+        found = found.predict(names["x"], verbose=0)
+    expected = forward(tiny_model, test_part[0][:20])
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE if row.exact else 0.05)
+
+
+KERAS = ("h5", "keras", "weights", "yaml", "json")
+
+
+def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_model, written, test_part):
+    images, answers = test_part[0], {}
+    loaded = {name: FORMATS[name].load(written / (NAME + FORMATS[name].suffix), tiny_model) for name in KERAS}
+    for model in loaded.values():
+        export.ask(model, images, answers)
+    assert len(answers) == 1
+    kernel, *rest = loaded["json"].get_weights()
+    loaded["json"].set_weights([kernel + 1, *rest])
+    changed = export.ask(loaded["json"], images, answers)
+    assert len(answers) == 2
+    assert np.abs(changed - forward(tiny_model, images)).max() > TOLERANCE
+
+
 # The whole stage.
 
 
@@ -168,7 +208,9 @@ def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
     images, labels = test_part
     counts = {"num_images": 60, "num_validation_images": 12, "parameters": tiny_model.count_params()}
     write_json(tmp_path / "metrics/train.json", counts)
-    write_json(tmp_path / "metrics/evaluate.json", score(forward(tiny_model, images), labels, list("0123456789")))
+    expected = forward(tiny_model, images).astype(np.float32)
+    np.save(tmp_path / "data/probabilities.npy", expected)
+    write_json(tmp_path / "metrics/evaluate.json", score(expected, labels, list("0123456789")))
     return tmp_path
 
 

@@ -16,7 +16,7 @@ from stages.lib.backend import keras, tf
 from stages.lib.checkpoint import Checkpoint, key
 from stages.lib.model import load_model
 from stages.lib.params import Augmentation, Params, Training, load_params
-from stages.lib.training import TrainingError, feed, learning_rate, make_optimizer, split, train
+from stages.lib.training import TrainingError, feed, learning_rate, make_optimizer, smooth, split, train
 from tests.conftest import ROOT, TINY
 
 IMAGES = 72  # 54 of them to train on, in 4 batches an epoch of which the last is short
@@ -473,6 +473,39 @@ def test_a_training_learns(real_digits, tmp_path):
     settings = params(epochs=4, augmentation={}, learning_rate=0.02)
     _, history = saved_training(settings, [part[:1000] for part in real_digits], tmp_path)
     assert history[-1]["val_accuracy"] > 0.85  # 0.1 is chance
+
+
+# Label smoothing.
+
+
+def test_smoothing_spreads_a_fraction_of_each_label_over_all_classes():
+    targets = np.eye(4, dtype=np.float32)[[0, 2]]
+    assert np.allclose(smooth(targets, 0.2), [[0.85, 0.05, 0.05, 0.05], [0.05, 0.05, 0.85, 0.05]])
+    assert smooth(np.array([3, 1]), 0.0).tolist() == [3, 1]
+
+
+def test_the_loss_is_that_of_smoothed_labels_and_the_validation_loss_that_of_the_labels(data, tmp_path):
+    layers = [{"Flatten": {}}, {"Dense": {"units": 10, "activation": "softmax"}}]
+    still = {"optimizer": {"SGD": {}}, "learning_rate": 1e-12, "schedule": "constant", "epochs": 1}
+    settings = params(layers, augmentation={}, label_smoothing=0.1, **still)
+    model, (history,), _ = train(settings, "tiny", "quick", *data, tmp_path)
+    images, labels = data
+    kernel, bias = model.get_weights()
+    logits = images.reshape(IMAGES, -1) / 255 @ kernel + bias
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    plain = -logs[range(IMAGES), labels]
+    smoothed = 0.9 * plain - 0.1 * logs.mean(axis=1)
+    assert history["loss"] == pytest.approx(smoothed[:54].mean(), rel=1e-5)
+    assert history["val_loss"] == pytest.approx(plain[54:].mean(), rel=1e-5)
+    assert history["val_accuracy"] == pytest.approx((logs.argmax(axis=1) == labels)[54:].mean())
+
+
+def test_a_smoothed_training_interrupted_after_an_epoch_ends_in_the_same_bytes(whole, data, interrupt, tmp_path):
+    settings = params(label_smoothing=0.1)
+    interrupt(1)
+    with pytest.raises(Interrupted):
+        saved_training(settings, data, tmp_path)
+    assert saved_training(settings, data, tmp_path) == whole(settings)
 
 
 @pytest.mark.parametrize("settings", [ONE_CYCLE, params(schedule="constant")], ids=["one cycle", "constant"])

@@ -34,7 +34,20 @@ def quiet() -> Iterator[None]:
             os.close(saved)
 
 
-with quiet():
+@contextmanager
+def hidden(*names: str) -> Iterator[None]:
+    """Let these modules look as if they were not installed, unless they are loaded already."""
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None: not installed
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+# Keras imports these where it finds them, for wrappers and drawings that nothing here uses: a third of its import time.
+with quiet(), hidden("matplotlib", "pandas", "scipy", "sklearn"):
     import keras
     import tensorflow as tf
 

@@ -38,7 +38,7 @@ Each was loaded back in its own runtime and compared with the trained model on a
 |---|---|---|---|---|
 {rows}
 
-With `x` the float32 input (and `pixels` the same images as bytes):
+With `x` the float32 input and `pixels` the same as bytes, both `(n, 28, 28, 1)`:
 
 {usage}
 

@@ -128,6 +128,9 @@ class Training(_Section):
     learning_rate: float = Field(gt=0, description="constant, or the peak of the schedule")
     schedule: Literal["constant", "one_cycle"] = "constant"
     warm_up: float = Field(default=0.3, ge=0, lt=1, description="fraction of the steps before one_cycle's peak")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="fraction of each label spread evenly over all classes"
+    )
     validation_split: float = Field(
         default=0.0, ge=0, lt=1, description="fraction held out, the last rows, as in Keras"
     )

@@ -11,6 +11,10 @@ from stages.lib.errors import PipelineError
 SIDE = 28  # pixels; rows and columns of an MNIST image
 COLUMNS = ["label", *(f"pixel{i}" for i in range(SIDE * SIDE))]
 
+# Each byte as text, padded with NUL to four bytes, which NumPy copies as one number.
+CELLS = np.array([f"{value},".encode() for value in range(256)], "S4").view(np.uint32)
+LAST_CELLS = np.array([f"{value}\n".encode() for value in range(256)], "S4").view(np.uint32)
+
 
 class TableError(PipelineError):
     """The file is not the CSV that was expected."""
@@ -33,9 +37,11 @@ def write_csv(blocks: Iterable[tuple[np.ndarray, np.ndarray]], path: Path) -> in
                 raise TableError(
                     f"{path.name}: expected images of {SIDE}×{SIDE} pixels, found {images.shape[1]}×{images.shape[2]}"
                 )
-            columns = [labels, *np.ascontiguousarray(images.reshape(len(images), -1).T)]
-            frame = pl.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-            frame.write_csv(file, include_header=False)
+            values = np.column_stack([labels, images.reshape(len(images), -1)])
+            words = np.take(CELLS, values, mode="clip")  # twice as fast as CELLS[values]
+            words[:, -1] = LAST_CELLS[values[:, -1]]
+            text = words.tobytes().translate(None, b"\0")
+            file.write(text)
             rows += len(labels)
     return rows
 

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ def feed(images: np.ndarray, labels: np.ndarray, training: Training, seed: int, 
 
     Args:
         images: `uint8` `(n, 28, 28)`, kept as bytes; only a batch at a time becomes float32.
-        labels: `uint8` `(n,)`.
+        labels: `(n,)`, or `(n, classes)` where they are probabilities.
     """
     x, y = tf.constant(images), tf.constant(labels)
 
@@ -79,6 +80,14 @@ def split(
     return (images[:kept], labels[:kept]), (images[kept:], labels[kept:])
 
 
+def smooth(targets: np.ndarray, smoothing: float) -> np.ndarray:
+    """One-hot `targets` `(n, classes)` with the fraction `smoothing` spread evenly over all classes; 0 keeps them.
+
+    Source: Szegedy et al., arXiv 1512.00567, section 7.
+    """
+    return targets * (1 - smoothing) + smoothing / targets.shape[-1] if smoothing else targets
+
+
 class Trained(NamedTuple):
     """What `train` returns."""
 
@@ -88,7 +97,13 @@ class Trained(NamedTuple):
 
 
 def train(
-    params: Params, architecture: str, training: str, images: np.ndarray, labels: np.ndarray, folder: Path
+    params: Params,
+    architecture: str,
+    training: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    folder: Path,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> Trained:
     """Build `architectures.<architecture>` and train it as `trainings.<training>` says, from `params.seed`.
 
@@ -98,6 +113,7 @@ def train(
         images: `uint8` `(n, 28, 28)`.
         labels: `uint8` `(n,)`.
         folder: where this training, and no other, keeps its checkpoint.
+        callbacks: called after the training's own.
 
     Raises:
         ArchitectureError, TrainingError: the settings do not fit together, or the loss is no longer finite.
@@ -106,7 +122,7 @@ def train(
     make_deterministic(params.seed)
     model = build(architecture, layers, len(params.chosen_dataset.classes))
     checkpoint = Checkpoint(folder, key(layers, settings, params.seed, images, labels))
-    history = fit(model, training, settings, params.seed, images, labels, checkpoint)
+    history = fit(model, training, settings, params.seed, images, labels, checkpoint, callbacks)
     return Trained(model, history, checkpoint)
 
 
@@ -118,6 +134,7 @@ def fit(
     images: np.ndarray,
     labels: np.ndarray,
     checkpoint: Checkpoint,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
     """Compile and train `model` in place, going on from `checkpoint` where an earlier run was interrupted.
 
@@ -125,6 +142,7 @@ def fit(
         name: the training's key in params.yaml, for error messages.
         images: `uint8` `(n, 28, 28)`.
         labels: `uint8` `(n,)`.
+        callbacks: called after the training's own.
 
     Returns:
         A row for each epoch: epoch, loss, accuracy, learning_rate and, with a validation part, val_loss, val_accuracy.
@@ -132,17 +150,21 @@ def fit(
     Raises:
         TrainingError: the settings do not fit together, or the loss is no longer finite.
     """
-    (x, y), (x_val, y_val) = split(images, labels, training.validation_split)
+    loss, targets = "sparse_categorical_crossentropy", labels
+    if training.label_smoothing:  # of the training part alone, so that val_loss compares across trainings
+        loss = "categorical_crossentropy"
+        targets = keras.utils.to_categorical(labels, model.output_shape[-1]).astype(np.float32)
+    (x, y), (x_val, y_val) = split(images, targets, training.validation_split)
     if not len(x):
         raise TrainingError(
             f"params.yaml: trainings.{name}.validation_split: leaves no image of {len(images)} to train on"
         )
     steps = math.ceil(len(x) / training.batch_size)
     optimizer = make_optimizer(name, training, steps * training.epochs)
-    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, loss=loss, metrics=["accuracy"])
     history = checkpoint.load(model, training.epochs)
     model.fit(
-        feed(x, y, training, seed, start=len(history)),
+        feed(x, smooth(y, training.label_smoothing), training, seed, start=len(history)),
         epochs=training.epochs,
         initial_epoch=len(history),
         steps_per_epoch=steps,
@@ -150,7 +172,7 @@ def fit(
         validation_batch_size=500,
         shuffle=False,  # `feed` has done it
         verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
-        callbacks=[_Epochs(name, seed, history, checkpoint)],
+        callbacks=[_Epochs(name, seed, history, checkpoint), *callbacks],
     )
     return history
 
