@@ -1,88 +1,171 @@
-"""IDX to CSV: this project's converter beside the original's byte loop and pandas, on MNIST's 60,000 training images.
+"""IDX to CSV: speed and peak memory of this project's converter beside what others do, and how both grow.
 
-Each contender writes the same file in turn, ROUNDS times; the medians and their ratios count, not single times.
+MNIST's training images, repeated or cut to each number of rows. Every run is a process of its own; contenders take
+turns. `copy` copies the finished CSV, which is what the machine's disk and memory allow.
 
 Reads:  data/raw/
 Writes: benchmarks/convert.json
-Run:    python -m benchmarks.convert
+Run:    python -m benchmarks.convert    (needs 17 GB in the temporary folder for its 6,000,000 rows)
 """
 
-import hashlib
+import json
+import resource
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from stages.convert import BLOCK
 from stages.lib.errors import run
-from stages.lib.files import write_json
-from stages.lib.idx import read_pairs
-from stages.lib.table import COLUMNS, write_csv
+from stages.lib.files import sha256
 
-IMAGES, LABELS = Path("data/raw/train-images-idx3-ubyte"), Path("data/raw/train-labels-idx1-ubyte")
-ROWS, PIXELS = 60_000, 784
-ROUNDS = 3
+HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))])
+RAW = {  # bytes of the header, of a row
+    "images": (Path("data/raw/train-images-idx3-ubyte"), 16, 784),
+    "labels": (Path("data/raw/train-labels-idx1-ubyte"), 8, 1),
+}
+ROUNDS = {10_000: 3, 60_000: 3, 600_000: 1}  # rows: how often each contender runs
+GROWTH = 6_000_000  # rows, for this project alone
 
 
-def this_project(path: Path) -> None:
+Write = Callable[[Path, Path, Path], object]  # images, labels, the CSV
+
+
+def this_project() -> Write:
     """stages.convert's own call."""
-    write_csv(read_pairs(IMAGES, LABELS, classes=10, block=BLOCK), path)
+    from stages.convert import BLOCK
+    from stages.lib.idx import read_pairs
+    from stages.lib.table import write_csv
+
+    return lambda images, labels, path: write_csv(read_pairs(images, labels, classes=10, block=BLOCK), path)
 
 
-def byte_loop(path: Path) -> None:
-    """The original's loop: a byte, a number, a string at a time (with the header that it did not write)."""
-    with IMAGES.open("rb") as images, LABELS.open("rb") as labels, path.open("w", encoding="utf-8") as file:
-        images.read(16)
-        labels.read(8)
-        file.write(",".join(COLUMNS) + "\n")
-        for _ in range(ROWS):
-            row = [ord(labels.read(1))]
-            for _ in range(PIXELS):
-                row.append(ord(images.read(1)))  # as it was
-            file.write(",".join(str(value) for value in row) + "\n")
+def byte_loop() -> Write:
+    """The original's loop: a byte, a number, a string at a time (with the header line, which it did not write)."""
+
+    def write(images: Path, labels: Path, path: Path) -> None:
+        with images.open("rb") as image_file, labels.open("rb") as label_file, path.open("w", encoding="utf-8") as file:
+            image_file.read(16)
+            label_file.read(8)
+            file.write(HEADER + "\n")
+            for _ in range(labels.stat().st_size - 8):
+                row = [ord(label_file.read(1))]
+                for _ in range(784):
+                    row.append(ord(image_file.read(1)))  # as it was
+                file.write(",".join(str(value) for value in row) + "\n")
+
+    return write
 
 
-def pandas_to_csv(path: Path) -> None:
-    """pandas, all rows at once."""
-    images = np.fromfile(IMAGES, np.uint8, offset=16).reshape(ROWS, PIXELS)
-    labels = np.fromfile(LABELS, np.uint8, offset=8)
-    pd.DataFrame(np.column_stack([labels, images]), columns=COLUMNS).to_csv(path, index=False, lineterminator="\n")
+def numpy_savetxt() -> Write:
+    """numpy.savetxt, all rows at once."""
+    import numpy as np
+
+    return lambda images, labels, path: np.savetxt(
+        path, _table(images, labels), fmt="%d", delimiter=",", header=HEADER, comments=""
+    )
 
 
-CONTENDERS: dict[str, Callable[[Path], None]] = {
-    "this project": this_project,
-    "byte loop": byte_loop,
-    "pandas": pandas_to_csv,
+def pandas() -> Write:
+    """pandas' to_csv, all rows at once."""
+    import pandas as pd
+
+    return lambda images, labels, path: pd.DataFrame(_table(images, labels), columns=HEADER.split(",")).to_csv(
+        path, index=False, lineterminator="\n"
+    )
+
+
+def _table(images: Path, labels: Path) -> Any:
+    import numpy as np
+
+    pixels = np.fromfile(images, np.uint8, offset=16).reshape(-1, 784)
+    return np.column_stack([np.fromfile(labels, np.uint8, offset=8), pixels])
+
+
+# Each imports what it needs, and no more, before it is timed.
+CONTENDERS: dict[str, Callable[[], Write]] = {
+    contender.__name__: contender for contender in (this_project, byte_loop, numpy_savetxt, pandas)
 }
 
 
+def measure(contender: str, folder: Path) -> dict[str, float]:
+    """Seconds and peak memory (bytes) of one run in this process, from {images,labels} to <contender>.csv."""
+    write = CONTENDERS[contender]()
+    start = time.perf_counter()
+    write(folder / "images", folder / "labels", folder / f"{contender}.csv")
+    seconds = time.perf_counter() - start
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes; of ru_maxrss
+    return {"seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+
+
+def in_a_process(contender: str, folder: Path) -> dict[str, float]:
+    """`measure` in a process of its own, which imports what that contender needs and no more."""
+    command = [sys.executable, "-m", "benchmarks.convert", contender, str(folder)]
+    result: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return result
+
+
+def write_idx(folder: Path, rows: int) -> None:
+    """The training images and labels, repeated or cut to `rows` rows."""
+    for name, (source, start, size) in RAW.items():
+        with source.open("rb") as original, (folder / name).open("wb") as file:
+            header, left = original.read(start), rows * size
+            file.write(header[:4] + rows.to_bytes(4, "big") + header[8:])
+            while left:
+                part = original.read(min(left, 2**20))
+                left -= file.write(part)
+                if not part:
+                    original.seek(start)
+
+
+def compare(folder: Path, rows: int, contenders: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
+    """A row of the table for each contender, slowest things last; all must have written the same bytes."""
+    write_idx(folder, rows)
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name in contenders:
+            print(f"{rows:,} rows: {name}", file=sys.stderr)
+            runs[name].append(in_a_process(name, folder))
+    start = time.perf_counter()
+    shutil.copyfile(folder / "this_project.csv", folder / "copy.csv")
+    copied = time.perf_counter() - start
+    if len({sha256(folder / f"{name}.csv") for name in contenders}) > 1:
+        raise ValueError(f"{rows:,} rows: the contenders' files differ")
+    medians = {name: statistics.median(run["seconds"] for run in done) for name, done in runs.items()}
+    table = [
+        {
+            "rows": rows,
+            "contender": name,
+            "seconds": seconds,
+            "rows_per_second": rows / seconds,
+            "times_this_project": seconds / medians["this_project"],
+            "peak_megabytes": runs[name][0]["peak"] / 1e6 if name in runs else None,
+        }
+        for name, seconds in (medians | {"copy": copied}).items()
+    ]
+    for path in folder.iterdir():
+        path.unlink()
+    return table
+
+
 def main() -> None:
-    """Print the table and write the same figures as JSON."""
-    seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    digests = set()
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(ROUNDS):
-            for name, write in CONTENDERS.items():
-                path = Path(folder, "train.csv")
-                start = time.perf_counter()
-                write(path)
-                seconds[name].append(time.perf_counter() - start)
-                digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    ours = medians["this project"]
-    report = {
-        name: {"seconds": round(value, 3), "rows_per_second": round(ROWS / value), "ratio": round(value / ours, 1)}
-        for name, value in medians.items()
-    }
-    write_json(Path("benchmarks/convert.json"), report)
-    print(f"{ROWS:,} rows, median of {ROUNDS}; all files the same: {len(digests) == 1}")
-    for name, row in report.items():
-        print(f"{name:13} {row['seconds']:7.2f} s {row['rows_per_second']:9,} rows/s {row['ratio']:6.1f}×")
+    """Compare at every size, then let this project alone grow."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, rows = Path(scratch), []
+        for size, rounds in ROUNDS.items():
+            rows += compare(folder, size, CONTENDERS, rounds)
+        rows += compare(folder, GROWTH, {"this_project": this_project}, rounds=1)
+    from benchmarks.report import report  # after the runs, whose peak memory would begin at this process's own
+
+    report("convert", rows)
 
 
 if __name__ == "__main__":
-    run(main)
+    if len(sys.argv) > 1:  # called by `in_a_process`
+        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
+    else:
+        run(main)

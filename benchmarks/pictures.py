@@ -17,8 +17,8 @@ from sklearn.datasets import load_digits
 
 from apps.classifier import MODEL, Classifier
 from apps.prepare import SIDE, prepare
+from benchmarks.report import report
 from stages.lib.errors import run
-from stages.lib.files import write_json
 from stages.lib.idx import read_idx
 
 SIZES = (32, 64, 160, 320)  # pixels
@@ -30,14 +30,11 @@ def main() -> None:
     classifier = Classifier(MODEL)
     digits = load_digits()
     images, labels = digits.images[1::2], digits.target[1::2]
-    report = {
-        f"digits_{size}": compare([render(image, size) for image in images], labels, classifier) for size in SIZES
-    }
-    report["mnist_test"] = compare(*mnist_test(), classifier)
-    write_json(Path("benchmarks/pictures.json"), report)
-    print(f"{'pictures':12} {'number':>7} {'resized':>9} {'prepared':>9}")
-    for name, row in report.items():
-        print(f"{name:12} {row['num_images']:7,} {row['resized']:9.2%} {row['prepared']:9.2%}")
+    rows = [
+        {"pictures": f"digits_{size}"} | compare([render(image, size) for image in images], labels, classifier)
+        for size in SIZES
+    ]
+    report("pictures", [*rows, {"pictures": "mnist_test"} | compare(*mnist_test(), classifier)])
 
 
 def render(image: np.ndarray, size: int) -> Image.Image:

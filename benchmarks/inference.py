@@ -1,0 +1,70 @@
+"""Each exported format in its own runtime: images a second in batches, and how long a single image takes.
+
+`h5`, `keras`, `weights`, `yaml` and `json` all end in Keras' own `model.predict`; the smaller the model and the batch,
+the more of the time is Keras' and not the network's.
+
+Reads:  models/MNIST_keras_CNN.h5, models/export/, data/csv/test.csv
+Writes: benchmarks/inference.json
+Run:    python -m benchmarks.inference
+"""
+
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+
+from benchmarks.report import report
+from stages.lib.backend import keras, quiet
+from stages.lib.errors import run
+from stages.lib.formats import FORMATS, NAME, Images, Predict
+from stages.lib.model import load_model, predict
+from stages.lib.params import load_params
+from stages.lib.table import read_csv
+
+BULK_ROUNDS, SINGLE_ROUNDS = 5, 50
+
+
+def main() -> None:
+    """Formats take turns in the bulk rounds; the medians count."""
+    formats = load_params().export.formats
+    model = load_model(Path("models/MNIST_keras_CNN.h5"))
+    images, _ = read_csv(Path("data/csv/test.csv"))
+    with quiet():
+        runtimes = {name: runtime(name, model) for name in formats}
+        for ask in runtimes.values():  # tracing and allocation, not counted
+            ask(images)
+        bulk = [{name: seconds(ask, images) for name, ask in runtimes.items()} for _ in range(BULK_ROUNDS)]
+        for ask in runtimes.values():
+            ask(images[:1])
+        single = {
+            name: statistics.median(seconds(ask, images[i : i + 1]) for i in range(SINGLE_ROUNDS))
+            for name, ask in runtimes.items()
+        }
+    report(
+        "inference",
+        [
+            {
+                "format": name,
+                "images_per_second": len(images) / statistics.median(round_[name] for round_ in bulk),
+                "single_image_milliseconds": single[name] * 1000,
+            }
+            for name in runtimes
+        ],
+    )
+
+
+def runtime(name: str, model: keras.Model) -> Predict:
+    """The format's file, loaded."""
+    loaded = FORMATS[name].load(Path("models/export", NAME + FORMATS[name].suffix), model)
+    return partial(predict, loaded) if isinstance(loaded, keras.Model) else loaded
+
+
+def seconds(ask: Predict, images: Images) -> float:
+    """How long the prediction of these images takes."""
+    start = time.perf_counter()
+    ask(images)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,48 @@
+"""Where the seconds of a cold `dvc repro` go: for each stage import, read, fit, compute and write; the rest is DVC's.
+
+Clones this repository's HEAD into an empty folder, has DVC start each stage by benchmarks.phases, and reproduces.
+
+Writes: benchmarks/pipeline.json
+Run:    python -m benchmarks.pipeline
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.phases import PHASES
+from benchmarks.report import report
+from stages.lib.errors import run
+from stages.lib.files import read_json
+
+STAGES = ("download", "convert", "train", "evaluate", "export")
+
+
+def main() -> None:
+    """One cold run."""
+    with tempfile.TemporaryDirectory() as scratch:
+        clone, phases = Path(scratch, "clone"), Path(scratch, "phases")
+        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
+        pipeline = clone / "dvc.yaml"
+        text = pipeline.read_text(encoding="utf-8").replace("python -m stages.", "python -m benchmarks.phases stages.")
+        pipeline.write_text(text, encoding="utf-8")
+        start = time.perf_counter()
+        subprocess.run(
+            ["dvc", "repro"], cwd=clone, env=os.environ | {"PHASES": str(phases)}, check=True, stdout=sys.stderr
+        )
+        total = time.perf_counter() - start
+        seconds = {stage: read_json(phases / f"stages.{stage}.json") for stage in STAGES}
+    rows = [{"stage": stage, **spent, "total": sum(spent.values())} for stage, spent in seconds.items()]
+    sums = {name: sum(row[name] for row in rows) for name in (*PHASES, "total")}
+    nothing = dict.fromkeys(PHASES)
+    rows.append({"stage": "dvc", **nothing, "total": total - sums["total"]})
+    rows.append({"stage": "all", **sums, "total": total})
+    rows.append({"stage": "all but fit", **nothing, "total": total - sums["fit"]})
+    report("pipeline", rows)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,107 @@
+"""The benchmarks measure what they say: same work, clocks that stop, figures that add up. No test looks at a speed."""
+
+import json
+import struct
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import contenders, convert, phases, time_to_accuracy
+from benchmarks.report import report
+from tests import clones
+from tests.conftest import ROOT
+
+
+def test_all_converters_write_the_same_bytes(tmp_path):
+    pixels = np.arange(2 * 784, dtype=np.uint8).reshape(2, 784)
+    (tmp_path / "images").write_bytes(struct.pack(">4I", 0x803, 2, 28, 28) + pixels.tobytes())
+    (tmp_path / "labels").write_bytes(struct.pack(">2I", 0x801, 2) + bytes([7, 0]))
+    header = ",".join(["label", *(f"pixel{i}" for i in range(784))])
+    rows = ["7," + ",".join(map(str, pixels[0])), "0," + ",".join(map(str, pixels[1]))]
+    for name, contender in convert.CONTENDERS.items():
+        contender()(tmp_path / "images", tmp_path / "labels", tmp_path / name)
+        assert (tmp_path / name).read_text() == "\n".join([header, *rows, ""]), name
+
+
+@pytest.mark.parametrize("rows", [2, 3, 8])
+def test_images_are_repeated_or_cut_to_the_number_of_rows(tmp_path, monkeypatch, rows):
+    source = tmp_path / "source"
+    source.write_bytes(struct.pack(">2I", 0x801, 3) + b"abc")
+    monkeypatch.setattr(convert, "RAW", {"labels": (source, 8, 1)})
+    convert.write_idx(tmp_path, rows)
+    assert (tmp_path / "labels").read_bytes() == struct.pack(">2I", 0x801, rows) + b"abcabcab"[:rows]
+
+
+def test_a_phase_within_another_interrupts_it(monkeypatch):
+    # compute, write, then read: the call, the first item, the end of the items; then back to write and compute
+    now = iter([10.0, 11.0, 13.0, 14.0, 16.0, 20.0, 21.0, 25.0, 31.0, 32.0])
+    monkeypatch.setattr(phases.time, "time", lambda: next(now))
+    clock = phases.Clock(since=9.0)
+    with clock.phase("compute"), clock.phase("write"):
+        assert list(clock.timed("read", lambda: iter("a"))()) == ["a"]
+    by_hand = {"import": 1.0, "read": 1.0 + 4.0 + 4.0, "fit": 0.0, "compute": 1.0 + 1.0, "write": 2.0 + 2.0 + 1.0 + 6.0}
+    assert clock.seconds == by_hand
+
+
+def test_a_timed_stage_writes_what_it_writes_and_where_its_seconds_went(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path / "copy")
+    clone.environment["PHASES"] = str(tmp_path / "phases")
+    (clone.folder / "data/csv/train.csv").unlink()
+    clone.run(sys.executable, "-m", "benchmarks.phases", "stages.convert")
+    clone.run(sys.executable, "-m", "benchmarks.phases", "stages.evaluate")
+    assert clone.run("git", "status", "--porcelain") == ""
+    for stage in ("convert", "evaluate"):
+        seconds = json.loads((tmp_path / f"phases/stages.{stage}.json").read_text())
+        assert list(seconds) == list(phases.PHASES)
+        assert all(seconds[phase] > 0 for phase in ("import", "read", "compute", "write"))
+        assert seconds["fit"] == 0
+
+
+@pytest.mark.parametrize("name", ["fast", "keras_docs"])
+def test_a_contender_reports_each_epoch_until_it_reaches_the_target(name, real_digits, monkeypatch, capfd):
+    monkeypatch.chdir(ROOT)
+    small = tuple(part[:300] for part in real_digits)
+    contenders.CONTENDERS[name](0, small, small, contenders.Clock(target=0.0))
+    (line,) = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    assert line["seconds"] > 0
+    assert 0 <= line["accuracy"] <= 1
+
+
+def test_every_contender_runs_and_every_pair_of_this_project_exists(content):
+    assert set(time_to_accuracy.ROUNDS) == set(contenders.CONTENDERS)
+    assert {"fast", "best"} <= set(content["architectures"]) & set(content["trainings"])
+
+
+def test_a_contenders_row_has_the_median_and_says_how_often_the_target_was_reached():
+    runs = [[{"seconds": 1.0, "accuracy": 0.98}, {"seconds": seconds, "accuracy": 0.99}] for seconds in (2.0, 9.0, 4.0)]
+    runs[1][-1]["accuracy"] = 0.98
+    row = time_to_accuracy.row("slow", runs, fast=2.0)
+    expected = {
+        "runs": 3,
+        "reached": 2,
+        "seconds": 4.0,
+        "times_fast": 2.0,
+        "epochs": 2,
+        "mean_accuracy": 0.98 + 0.02 / 3,
+    }
+    assert row == {"contender": "slow"} | expected | {"mean_accuracy": pytest.approx(expected["mean_accuracy"])}
+
+
+def test_a_report_is_a_table_and_the_same_figures_as_json(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    report("some", [{"name": "a_b", "rate": 12345.6, "share": 0.123456}, {"name": "c", "rate": None, "share": 2.0}])
+    assert capsys.readouterr().out.splitlines() == [
+        "name    rate   share",
+        "a b   12,346  0.1235",
+        "c          -       2",
+    ]
+    written = json.loads((tmp_path / "benchmarks/some.json").read_text())
+    assert written["results"][0] == {"name": "a_b", "rate": 12345.6, "share": 0.123456}
+    assert written["machine"]["cores"] >= 1
+
+
+def test_the_pipeline_benchmark_knows_every_stage():
+    from benchmarks.pipeline import STAGES
+
+    assert STAGES == clones.STAGES
