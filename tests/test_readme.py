@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from benchmarks.report import table
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +32,14 @@ def test_the_baselines_are_those_of_the_committed_metrics() -> None:
     assert {name: float(text) for name, text in rows} == pytest.approx(
         {name: 100 * result["accuracy"] for name, result in reproduced.items()}, abs=0.0051
     )
+
+
+def test_the_benchmarks_tables_are_those_of_their_json() -> None:
+    text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    reports = sorted((ROOT / "benchmarks").glob("*.json"))
+    assert reports
+    for path in reports:
+        assert table(json.loads(path.read_text(encoding="utf-8"))["results"]) in text, path.name
 
 
 def test_the_file_tree_names_what_is_there() -> None:
