@@ -1,0 +1,9 @@
+"""The stages: one module each, run by DVC as `python -m stages.<name>`."""
+
+import atexit
+import gc
+
+# TensorFlow's objects are so many that the garbage collector, left as it is, spends half a second on them while they
+# are imported and a second at the process's exit, where nothing is left to gain.
+gc.set_threshold(50_000)
+atexit.register(gc.freeze)

@@ -37,9 +37,9 @@ def main() -> None:
     x_train, _ = read_csv(Path("data/csv/train.csv"))
     x_test, y_test = read_csv(Path("data/csv/test.csv"), len(params.chosen_dataset.classes))
     calibration = x_train[:: max(1, len(x_train) // CALIBRATION)]
-    expected = np.load("data/probabilities.npy")
+    expected = read_probabilities(Path("data/probabilities.npy"), (len(x_test), len(params.chosen_dataset.classes)))
     report: dict[str, dict[str, Any]] = {}
-    answers: dict[str, np.ndarray] = {}
+    answers = {digest(model): expected}
     with atomic(FOLDER) as folder:
         folder.mkdir()
         for name in map(str, params.export.formats):
@@ -60,8 +60,22 @@ def main() -> None:
     write_json(Path("metrics/export.json"), report)
 
 
+def read_probabilities(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """The model's answers as the evaluate stage wrote them, `(n, classes)`."""
+    try:
+        with path.open("rb") as file:
+            found = np.lib.format.read_array(file)
+    except (ValueError, EOFError):
+        raise ExportError(f"{path}: expected an array in NumPy's format; run the evaluate stage again") from None
+    if found.shape != shape:
+        raise ExportError(
+            f"{path}: expected probabilities of shape {shape}, found {found.shape}; run the evaluate stage again"
+        )
+    return found
+
+
 def ask(loaded: keras.Model | Predict, images: np.ndarray, answers: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities `(n, classes)` of a loaded export; Keras models that are equal bit for bit are asked once."""
+    """Probabilities `(n, classes)` of a loaded export; Keras models equal bit for bit share their answers."""
     if not isinstance(loaded, keras.Model):
         return loaded(images)
     key = digest(loaded)

@@ -89,8 +89,20 @@ def test_the_confusion_figure_counts_the_mistakes():
 def test_the_most_confident_mistake_comes_first():
     unsure = np.array([[0.1, 0.6, 0.3], [0.2, 0.0, 0.8], [0.9, 0.1, 0.0]])
     figure = figures.misclassified(IMAGES[:3], np.array([0, 1, 0]), unsure, ["cat", "dog", "owl"])
-    assert drawn_texts(figure)[:3] == ["dog → owl  80%", "cat → dog  60%", ""]
+    assert drawn_texts(figure) == ["", "dog → owl  80%", "cat → dog  60%"]
     assert figure.get_suptitle().startswith("2 of 3 misclassified")
+
+
+def test_each_picture_is_where_its_class_or_its_caption_is():
+    (sheet,) = figures.samples(IMAGES, LABELS, CLASSES).axes[0].images
+    np.testing.assert_array_equal(sheet.get_array()[31:59, 28:56], IMAGES[11])  # the second image of class 1
+    axes = figures.misclassified(IMAGES, LABELS, probabilities(12), CLASSES).axes[0]
+    np.testing.assert_array_equal(axes.images[11].get_array(), IMAGES[11])
+    left, right, bottom, top = axes.images[11].get_extent()
+    x, y = axes.texts[11].get_position()
+    assert left < x < right
+    assert top - 5 < y < top < bottom
+    assert axes.texts[11].get_text() == "1 → 2  100%"
 
 
 def test_the_learning_curves_show_what_the_history_says():

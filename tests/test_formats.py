@@ -227,6 +227,27 @@ def test_the_stage_writes_the_chosen_formats_a_card_and_checksums(project):
     assert report["json"]["bytes"] == (folder / f"{NAME}.json").stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("damaged", "found"),
+    [
+        (b"", "array"),
+        (b"no array", "array"),
+        (b"\x93NUMPY\x01\x00", "array"),
+        (b"PK", "array"),
+        (None, r"\(360, 10\), found \(2, 10\)"),
+    ],
+    ids=["empty", "text", "truncated", "zip", "of other images"],
+)
+def test_damaged_predictions_of_the_evaluate_stage_are_refused(project, damaged, found):
+    path = project / "data/probabilities.npy"
+    if damaged is None:
+        np.save(path, np.full((2, 10), 0.1, np.float32))
+    else:
+        path.write_bytes(damaged)
+    with pytest.raises(export.ExportError, match=rf"^data/probabilities\.npy: expected .*{found}"):
+        export.main()
+
+
 def test_a_failed_export_leaves_the_old_folder_and_report(project, monkeypatch):
     old = project / "models/export"
     old.mkdir()

@@ -1,13 +1,16 @@
 """Every picture. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from stages.lib.files import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd  # a fifth of the convert stage's imports, for a type
 
 matplotlib.rcdefaults()  # a matplotlibrc of the user's changes nothing here
 matplotlib.rcParams["text.parse_math"] = False  # a class may be called $
@@ -24,27 +27,21 @@ def save(figure: Figure, path: Path) -> None:
 
 def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns: int = 16) -> Figure:
     """The first `columns` images of each class, one class a row, its name at the left."""
-    figure = Figure(figsize=(columns * 0.5, len(classes) * 0.5 + 0.1), dpi=110, layout="constrained")
-    for row, (name, axes) in enumerate(zip(classes, _grid(figure, len(classes), 1), strict=True)):
+    sheet = np.zeros((len(classes), 30, columns, 28), np.uint8)  # a line of paper above and below each image
+    for row in range(len(classes)):
         chosen = images[labels == row][:columns]
-        sheet = np.zeros((28, 28 * columns), np.uint8)
-        if len(chosen):
-            sheet[:, : 28 * len(chosen)] = np.hstack(chosen)
-        axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_ylabel(name, rotation=0, ha="right", va="center", color=INK, fontsize=12)
+        sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
+    figure = Figure(figsize=(columns * 0.5, len(classes) * 0.5 + 0.1), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(sheet.reshape(-1, 28 * columns), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    axes.set(xticks=[], yticks=[30 * row + 14.5 for row in range(len(classes))])
+    axes.set_yticklabels(classes, color=INK, fontsize=12)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     return figure
 
 
-def _grid(figure: Figure, rows: int, columns: int) -> list:
-    """Axes without ticks and frames, row by row."""
-    grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for axes in grid:
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    return grid
-
-
-def learning_curves(history: pd.DataFrame) -> Figure:
+def learning_curves(history: "pd.DataFrame") -> Figure:
     """Loss and accuracy over the epochs, training and (where there is one) validation."""
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -82,20 +79,24 @@ def misclassified(
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
-    columns = 10
+    columns, width, height = 10, 33, 41  # of an image of 28×28 with its caption and the space around it
     rows = max(1, -(-len(wrong) // columns))
     figure = Figure(figsize=(columns * 1.05, rows * 1.3 + 0.5), dpi=110, layout="constrained")
     total = int((predicted != labels).sum())
     shown = f", the {len(wrong)} most confident" if len(wrong) < total else ""
     figure.suptitle(
-        f"{total} of {len(labels):,} misclassified{shown}: true → predicted, confidence", color=INK, fontsize=11
+        f"{total:,} of {len(labels):,} misclassified{shown}: true → predicted, confidence", color=INK, fontsize=11
     )
-    for axes, index in zip(_grid(figure, rows, columns), wrong, strict=False):
-        axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    axes = figure.subplots()
+    axes.axis("off")
+    for place, index in enumerate(wrong):
+        left, top = place % columns * width, place // columns * height
+        box = (left, left + 28, top + 28, top)
+        axes.imshow(images[index], extent=box, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
         guess = predicted[index]
-        axes.set_title(
-            f"{classes[labels[index]]} → {classes[guess]}  {probabilities[index, guess]:.0%}", fontsize=8, color=INK
-        )
+        caption = f"{classes[labels[index]]} → {classes[guess]}  {probabilities[index, guess]:.0%}"
+        axes.text(left + 14, top - 3, caption, ha="center", fontsize=8, color=INK)
+    axes.set(xlim=(-3, columns * width - 2), ylim=(rows * height - 11, -11))
     return figure
 
 

