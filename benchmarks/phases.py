@@ -15,7 +15,16 @@ from typing import Any
 
 PHASES = ("import", "read", "fit", "compute", "write")
 FUNCTIONS = {  # as the stages call them: whose time is not `compute`
-    "read": {"load_params", "load_model", "read_csv", "read_json", "read_pairs", "fetch"},
+    "read": {
+        "load_params",
+        "load_model",
+        "read_csv",
+        "evenly_spaced",
+        "read_probabilities",
+        "read_json",
+        "read_pairs",
+        "fetch",
+    },
     "fit": {"train"},
     "write": {"write_csv", "write_json", "save"},
 }

@@ -15,7 +15,7 @@ from stages.lib.files import read_json, sha256, write_json
 from stages.lib.formats import FORMATS, NAME
 from stages.lib.model import load_model
 from stages.lib.scoring import score
-from stages.lib.table import write_csv
+from stages.lib.table import TableError, write_csv
 from tests import digits
 
 TOLERANCE = 1e-5
@@ -194,6 +194,12 @@ def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_mod
 # The whole stage.
 
 
+@pytest.mark.parametrize(("count", "step"), [(360, 1), (100, 3), (7, 51), (1, 360), (1000, 1)])
+def test_the_calibration_takes_evenly_spaced_images(test_part, tmp_path, count, step):
+    write_csv([test_part], tmp_path / "train.csv")
+    np.testing.assert_array_equal(export.evenly_spaced(tmp_path / "train.csv", count), test_part[0][::step])
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
     """A folder with all that the stage reads, entered; two formats chosen."""
@@ -212,6 +218,13 @@ def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
     np.save(tmp_path / "data/probabilities.npy", expected)
     write_json(tmp_path / "metrics/evaluate.json", score(expected, labels, list("0123456789")))
     return tmp_path
+
+
+@pytest.mark.parametrize("content", [b"", b"label,pixel0\n"], ids=["empty", "a header alone"])
+def test_a_training_table_without_images_is_refused(project, content):
+    (project / "data/csv/train.csv").write_bytes(content)
+    with pytest.raises(TableError, match=r"train\.csv: expected"):
+        export.main()
 
 
 def test_the_stage_writes_the_chosen_formats_a_card_and_checksums(project):
