@@ -220,9 +220,9 @@ def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
     return tmp_path
 
 
-@pytest.mark.parametrize("content", [b"", b"label,pixel0\n"], ids=["empty", "a header alone"])
-def test_a_training_table_without_images_is_refused(project, content):
-    (project / "data/csv/train.csv").write_bytes(content)
+@pytest.mark.parametrize("damaged", [b"", b"label,pixel0\n"], ids=["empty", "a header alone"])
+def test_a_training_table_without_images_is_refused(project, damaged):
+    (project / "data/csv/train.csv").write_bytes(damaged)
     with pytest.raises(TableError, match=r"train\.csv: expected"):
         export.main()
 
