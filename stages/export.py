@@ -34,10 +34,11 @@ class ExportError(PipelineError):
 def main() -> None:
     """Write every format beside the old export and compare each on the test images; then let it take its place."""
     params = load_params()
+    classes = len(params.chosen_dataset.classes)
     model = load_model(Path("models/MNIST_keras_CNN.h5"))
-    x_test, y_test = read_csv(Path("data/csv/test.csv"), len(params.chosen_dataset.classes))
+    x_test, y_test = read_csv(Path("data/csv/test.csv"), classes)
     calibration = evenly_spaced(Path("data/csv/train.csv"), CALIBRATION)
-    expected = read_probabilities(Path("data/probabilities.npy"), (len(x_test), len(params.chosen_dataset.classes)))
+    expected = read_probabilities(Path("data/probabilities.npy"), (len(x_test), classes))
     report: dict[str, dict[str, Any]] = {}
     answers = {digest(model): expected}
     with atomic(FOLDER) as folder:

@@ -1,9 +1,11 @@
-"""Metrics, against numbers computed by hand and NumPy."""
+"""Metrics, against numbers computed by hand, SciPy and scikit-learn."""
 
 import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
+from sklearn import metrics
 
 from stages.lib.scoring import calibration_error, confusion, score
 
@@ -19,21 +21,13 @@ def one_hot(predicted, classes=2):
     return np.eye(classes, dtype=np.float32)[predicted]
 
 
-def wilson(correct, n):
-    """Wilson (1927), equation 5 as commonly written, for z of 95 %."""
-    z = 1.959963984540054
-    p = correct / n
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 @pytest.mark.parametrize(("correct", "n"), [(9955, 10_000), (5, 10), (0, 10), (10, 10), (1, 1)])
 def test_accuracy_and_its_wilson_interval(correct, n):
     predicted = np.array([0] * correct + [1] * (n - correct))
     found = score(one_hot(predicted), np.zeros(n, np.uint8), ["0", "1"])
     assert found["accuracy"] == pytest.approx(correct / n, abs=1e-15)
-    assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx(wilson(correct, n), abs=1e-9)
+    expected = binomtest(correct, n).proportion_ci(method="wilson")
+    assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert (found["num_images"], found["num_errors"]) == (n, n - correct)
 
 
@@ -48,13 +42,25 @@ def test_the_loss_is_the_mean_negative_logarithm_of_the_true_class():
     assert score(PROBABILITIES, LABELS, CLASSES)["loss"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_loss_is_that_of_numpy_on_many_classes():
+@pytest.mark.parametrize("classes", [10, 20])
+def test_the_figures_are_those_of_scikit_learn(classes):
     random = np.random.default_rng(0)
-    logits = random.normal(size=(200, 10)).astype(np.float32)
+    logits = random.normal(size=(400, classes)).astype(np.float32)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = random.integers(0, 10, 200)
-    expected = -np.log(probabilities[np.arange(200), labels].astype(float)).mean()
-    assert score(probabilities, labels, [str(i) for i in range(10)])["loss"] == pytest.approx(expected, rel=1e-6)
+    labels, predicted = random.integers(0, classes, 400).astype(np.uint8), probabilities.argmax(axis=1)
+    wide, names = probabilities.astype(np.float64), [str(i) for i in range(classes)]
+    found = score(probabilities, labels, names)
+    assert found["loss"] == pytest.approx(metrics.log_loss(labels, wide / wide.sum(axis=1, keepdims=True)))
+    per_class = np.array([list(row.values()) for row in found["classes"].values()]).T
+    np.testing.assert_allclose(per_class, metrics.precision_recall_fscore_support(labels, predicted), atol=1e-15)
+    matrix = confusion(probabilities, labels, names)
+    np.testing.assert_array_equal(matrix, metrics.confusion_matrix(labels, predicted))
+
+
+def test_certainty_that_is_right_costs_nothing_and_reaches_the_end_of_the_interval():
+    found = score(one_hot([0, 1] * 5), np.array([0, 1] * 5), ["0", "1"])
+    assert (str(found["loss"]), found["accuracy_high"]) == ("0.0", 1.0)
+    assert score(one_hot([0, 1] * 5), np.array([1, 0] * 5), ["0", "1"])["accuracy_low"] == 0.0
 
 
 def test_the_loss_is_finite_where_the_true_class_got_nothing():

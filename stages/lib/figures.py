@@ -1,7 +1,7 @@
 """Every picture. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -17,6 +17,7 @@ matplotlib.rcParams["text.parse_math"] = False  # a class may be called $
 
 INK = "#1f2a44"
 TRAIN, VALIDATION = "#9aa5b8", "#c2410c"
+ON_PAPER: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255, "interpolation": "nearest"}  # of digits
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -33,7 +34,7 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns:
         sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
     figure = Figure(figsize=(columns * 0.5, len(classes) * 0.5 + 0.1), dpi=110, layout="constrained")
     axes = figure.subplots()
-    axes.imshow(sheet.reshape(-1, 28 * columns), cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    axes.imshow(sheet.reshape(-1, 28 * columns), **ON_PAPER)
     axes.set(xticks=[], yticks=[30 * row + 14.5 for row in range(len(classes))])
     axes.set_yticklabels(classes, color=INK, fontsize=12)
     axes.tick_params(length=0)
@@ -92,7 +93,7 @@ def misclassified(
     for place, index in enumerate(wrong):
         left, top = place % columns * width, place // columns * height
         box = (left, left + 28, top + 28, top)
-        axes.imshow(images[index], extent=box, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+        axes.imshow(images[index], extent=box, **ON_PAPER)
         guess = predicted[index]
         caption = f"{classes[labels[index]]} → {classes[guess]}  {probabilities[index, guess]:.0%}"
         axes.text(left + 14, top - 3, caption, ha="center", fontsize=8, color=INK)
