@@ -6,6 +6,7 @@ Writes: models/export/ (every format, a model card, SHA256SUMS), metrics/export.
 Run:    python -m stages.export
 """
 
+import gc
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class ExportError(PipelineError):
 
 def main() -> None:
     """Write every format beside the old export and compare each on the test images; then let it take its place."""
+    gc.freeze()  # TensorFlow has the collector go through all that is imported with each SavedModel it writes
     params = load_params()
     classes = len(params.chosen_dataset.classes)
     model = load_model(Path("models/MNIST_keras_CNN.h5"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.lib.backend import keras
+from stages.lib.backend import keras, tf, untuned
 from stages.lib.errors import PipelineError
 from stages.lib.pixels import scale
 
@@ -46,4 +46,5 @@ def _restore_optimizer(model: keras.Model, path: Path) -> None:
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, 28, 28)`."""
-    return model.predict(scale(images.astype(np.float32)), batch_size=BATCH, verbose=0)
+    inputs = tf.data.Dataset.from_tensor_slices(scale(images.astype(np.float32)))
+    return model.predict(untuned(inputs.batch(BATCH)), verbose=0)

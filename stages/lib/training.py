@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.lib.architecture import build
 from stages.lib.augmentation import distort
-from stages.lib.backend import keras, make_deterministic, tf
+from stages.lib.backend import keras, make_deterministic, tf, untuned
 from stages.lib.checkpoint import Checkpoint, key
 from stages.lib.errors import PipelineError
 from stages.lib.params import Augmentation, Params, Training
@@ -69,7 +69,13 @@ def feed(images: np.ndarray, labels: np.ndarray, training: Training, seed: int, 
         return inputs, tf.gather(y, rows)
 
     stream = tf.data.Dataset.range(start, training.epochs).flat_map(epoch_batches)
-    return stream.map(batch, num_parallel_calls=2).prefetch(2)
+    return untuned(stream.map(batch, num_parallel_calls=2).prefetch(2))
+
+
+def held_out(images: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
+    """Batches of 500 `uint8` images `(n, 28, 28)` with their labels, in order."""
+    pairs = tf.data.Dataset.from_tensor_slices((images, labels)).batch(500)
+    return untuned(pairs.map(lambda x, y: (scale(tf.cast(x, tf.float32)), y)))
 
 
 def split(
@@ -168,8 +174,7 @@ def fit(
         epochs=training.epochs,
         initial_epoch=len(history),
         steps_per_epoch=steps,
-        validation_data=(scale(x_val.astype(np.float32)), y_val) if len(x_val) else None,
-        validation_batch_size=500,
+        validation_data=held_out(x_val, y_val) if len(x_val) else None,
         shuffle=False,  # `feed` has done it
         verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
         callbacks=[_Epochs(name, seed, history, checkpoint), *callbacks],
