@@ -109,7 +109,10 @@ def _configuration(model: keras.Model) -> dict[str, Any]:
 def _from_configuration(config: dict[str, Any]) -> keras.Model:
     plain = {key: value for key, value in config.items() if key != "compile_config"}
     _refuse_foreign_code(plain)
-    return keras.models.model_from_json(json.dumps(plain))
+    if plain["class_name"] != "Sequential":
+        return keras.models.model_from_json(json.dumps(plain))
+    settings = plain["config"]  # Keras 3.15 itself would build the model anew with each layer
+    return keras.Sequential([keras.layers.deserialize(layer) for layer in settings["layers"]], name=settings["name"])
 
 
 def from_yaml(text: str) -> keras.Model:

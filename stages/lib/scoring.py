@@ -48,10 +48,10 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Where the probability of a success lies, with this confidence; exactly 0 or 1 at an end that was all there was.
+    """Where the probability of a success lies, with this confidence.
 
-    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927, solved for the smaller
-    root as a quotient, in which nothing cancels.
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927; the lower end as a
+    quotient, which is exactly 0 without a success, and the upper end as that of the failures, mirrored.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     spread = z * math.sqrt(successes * (trials - successes) / trials + z**2 / 4)
