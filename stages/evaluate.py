@@ -14,19 +14,21 @@ import pandas as pd
 from stages.lib import figures, scoring
 from stages.lib.errors import run
 from stages.lib.files import atomic, write_json
-from stages.lib.model import load_model, predict
+from stages.lib.model import ModelError, load_model, predict
 from stages.lib.params import load_params
 from stages.lib.table import read_csv
 
+MODEL = Path("models/MNIST_keras_CNN.h5")
 PLOTS = Path("metrics/plots")
 
 
 def main() -> None:
     """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
     classes = load_params().chosen_dataset.classes
-    model = load_model(Path("models/MNIST_keras_CNN.h5"))
+    model = load_model(MODEL)
     images, labels = read_csv(Path("data/csv/test.csv"), len(classes))
     probabilities = predict(model, images)
+    check(probabilities, classes)
 
     with atomic(Path("data/probabilities.npy")) as scratch:
         np.save(scratch, probabilities)
@@ -44,6 +46,14 @@ def main() -> None:
     print(
         f"test accuracy {metrics['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), loss {metrics['loss']:.4f}"
     )
+
+
+def check(probabilities: np.ndarray, classes: list[str]) -> None:
+    """Raise ModelError where the answers are not a finite number for each class."""
+    if (found := probabilities.shape[-1]) != len(classes):
+        raise ModelError(f"{MODEL}: expected {len(classes)} classes, found {found}; run the train stage again")
+    if not np.isfinite(probabilities).all():
+        raise ModelError(f"{MODEL}: expected probabilities, found some that are not finite; run the train stage again")
 
 
 if __name__ == "__main__":
