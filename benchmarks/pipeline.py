@@ -53,7 +53,7 @@ def cold_run() -> list[dict[str, Any]]:
     rows.append({"stage": "dvc", **nothing, "total": total - sums["total"]})
     rows.append({"stage": "all", **sums, "total": total})
     rows.append({"stage": "all but fit", **nothing, "total": total - sums["fit"]})
-    return [row | {"times fit": row["total"] / sums["fit"]} for row in rows]
+    return [row | {"times_fit": row["total"] / sums["fit"]} for row in rows]
 
 
 if __name__ == "__main__":

@@ -65,6 +65,26 @@ def tiny_model(real_digits):
     return model
 
 
+@pytest.fixture
+def project(tmp_path, monkeypatch, content, tiny_model, real_digits):
+    """A folder, entered, with parameters, test images and a model."""
+    from stages.lib.formats import FORMATS
+    from stages.lib.table import write_csv
+
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, content)
+    (tmp_path / "data/csv").mkdir(parents=True)
+    write_csv([tuple(part[digits.TRAIN :] for part in real_digits)], tmp_path / "data/csv/test.csv")
+    (tmp_path / "models").mkdir()
+    FORMATS["h5"].write(tiny_model, tmp_path / "models/MNIST_keras_CNN.h5", None)
+    return tmp_path
+
+
+def write_params(folder: Path, content: dict) -> None:
+    """Write `content` as the params.yaml of a folder."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> clones.Clone:
     """A clone after `dvc repro`, committed. Tests work on copies."""

@@ -17,6 +17,7 @@ from stages.lib.model import load_model, predict
 from stages.lib.scoring import score
 from stages.lib.table import TableError, write_csv
 from tests import digits
+from tests.conftest import write_params
 
 TOLERANCE = 1e-5
 
@@ -212,23 +213,17 @@ def test_the_calibration_takes_evenly_spaced_images(test_part, tmp_path, count, 
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, content, tiny_model, real_digits, test_part):
-    """A folder with all that the stage reads, entered; two formats chosen."""
-    monkeypatch.chdir(tmp_path)
-    content["export"] = {"formats": ["weights", "json"]}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    (tmp_path / "data/csv").mkdir(parents=True)
-    write_csv([tuple(part[:50] for part in real_digits)], tmp_path / "data/csv/train.csv")
-    write_csv([test_part], tmp_path / "data/csv/test.csv")
-    (tmp_path / "models").mkdir()
-    FORMATS["h5"].write(tiny_model, tmp_path / "models/MNIST_keras_CNN.h5", None)
+def project(project, content, tiny_model, real_digits, test_part):
+    """The shared folder with all that the stage reads; two formats chosen."""
+    write_params(project, content | {"export": {"formats": ["weights", "json"]}})
+    write_csv([tuple(part[:50] for part in real_digits)], project / "data/csv/train.csv")
     images, labels = test_part
     counts = {"num_images": 60, "num_validation_images": 12, "parameters": tiny_model.count_params()}
-    write_json(tmp_path / "metrics/train.json", counts)
+    write_json(project / "metrics/train.json", counts)
     expected = forward(tiny_model, images).astype(np.float32)
-    np.save(tmp_path / "data/probabilities.npy", expected)
-    write_json(tmp_path / "metrics/evaluate.json", score(expected, labels, list("0123456789")))
-    return tmp_path
+    np.save(project / "data/probabilities.npy", expected)
+    write_json(project / "metrics/evaluate.json", score(expected, labels, list("0123456789")))
+    return project
 
 
 @pytest.mark.parametrize("damaged", [b"", b"label,pixel0\n"], ids=["empty", "a header alone"])
