@@ -19,7 +19,7 @@ FUNCTIONS = {  # as the stages call them: whose time is not `compute`
         "load_params",
         "load_model",
         "read_csv",
-        "evenly_spaced",
+        "read_sample",
         "read_probabilities",
         "read_json",
         "read_pairs",

@@ -3,7 +3,7 @@
 import atexit
 import gc
 
-# TensorFlow's objects are so many that the garbage collector, left as it is, spends half a second on them while they
-# are imported and a second at the process's exit, where nothing is left to gain.
+# TensorFlow's objects are so many that the garbage collector, left as it is, spends a second on them at the
+# process's exit, where nothing is left to gain, and more while it runs.
 gc.set_threshold(50_000)
 atexit.register(gc.freeze)

@@ -25,7 +25,7 @@ PLOTS = Path("metrics/plots")
 def main() -> None:
     """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
     classes = load_params().chosen_dataset.classes
-    model = load_model(MODEL)
+    model = load_model(MODEL, compile=False)
     images, labels = read_csv(Path("data/csv/test.csv"), len(classes))
     probabilities = predict(model, images)
     check(probabilities, classes)

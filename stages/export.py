@@ -6,9 +6,6 @@ Writes: models/export/ (every format, a model card, SHA256SUMS), metrics/export.
 Run:    python -m stages.export
 """
 
-import gc
-import tempfile
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from stages.lib.files import atomic, read_json, write_json
 from stages.lib.formats import FORMATS, NAME, Predict, digest
 from stages.lib.model import load_model, predict
 from stages.lib.params import Params, load_params
-from stages.lib.table import read_csv
+from stages.lib.table import read_csv, read_sample
 
 FOLDER = Path("models/export")
 CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its ranges
@@ -35,12 +32,11 @@ class ExportError(PipelineError):
 
 def main() -> None:
     """Write every format beside the old export and compare each on the test images; then let it take its place."""
-    gc.freeze()  # TensorFlow has the collector go through all that is imported with each SavedModel it writes
     params = load_params()
     classes = len(params.chosen_dataset.classes)
     model = load_model(Path("models/MNIST_keras_CNN.h5"))
     x_test, y_test = read_csv(Path("data/csv/test.csv"), classes)
-    calibration = evenly_spaced(Path("data/csv/train.csv"), CALIBRATION)
+    calibration, _ = read_sample(Path("data/csv/train.csv"), CALIBRATION)
     expected = read_probabilities(Path("data/probabilities.npy"), (len(x_test), classes))
     report: dict[str, dict[str, Any]] = {}
     answers = {digest(model): expected}
@@ -62,16 +58,6 @@ def main() -> None:
         (folder / "README.md").write_text(text, encoding="utf-8")
         (folder / "SHA256SUMS").write_text(checksums(folder), encoding="utf-8")
     write_json(Path("metrics/export.json"), report)
-
-
-def evenly_spaced(path: Path, count: int) -> np.ndarray:
-    """About `count` images of a CSV, `uint8` `(m, 28, 28)`; only their lines are parsed."""
-    with path.open("rb") as file, tempfile.TemporaryDirectory() as folder:
-        step = max(1, (sum(1 for _ in file) - 1) // count)
-        file.seek(0)
-        part = Path(folder, path.name)
-        part.write_bytes(b"".join([next(file, b""), *islice(file, 0, None, step)]))
-        return read_csv(part)[0]
 
 
 def read_probabilities(path: Path, shape: tuple[int, int]) -> np.ndarray:

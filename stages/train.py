@@ -5,9 +5,8 @@ Writes: models/MNIST_keras_CNN.h5, metrics/train.json, metrics/history.csv
 Run:    python -m stages.train
 """
 
+import csv
 from pathlib import Path
-
-import pandas as pd
 
 from stages.lib.errors import run
 from stages.lib.files import atomic, write_json
@@ -25,8 +24,10 @@ def main() -> None:
 
     with atomic(Path("models/MNIST_keras_CNN.h5")) as scratch:
         model.save(scratch)
-    with atomic(Path("metrics/history.csv")) as scratch:
-        pd.DataFrame(history, columns=HISTORY).to_csv(scratch, index=False, lineterminator="\n")
+    with atomic(Path("metrics/history.csv")) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, HISTORY, lineterminator="\n")
+        table.writeheader()
+        table.writerows(history)
     held_out = len(split(images, labels, params.chosen_training.validation_split)[1][0])
     counts = {"num_images": len(images) - held_out, "num_validation_images": held_out}
     last = {name: history[-1][name] for name in HISTORY if name in history[-1] and name != "learning_rate"}

@@ -169,6 +169,21 @@ def test_the_architecture_of_a_model_read_from_a_file_comes_back(tiny_model, tmp
         assert [layer.get_config() for layer in copy.layers] == [layer.get_config() for layer in model.layers]
 
 
+def test_a_sequential_without_an_input_layer_is_built_for_the_shape_it_names():
+    config = json.loads(to_json(build("tiny", TINY, 10)))
+    config["config"] = {"layers": config["config"]["layers"][1:], "build_input_shape": [None, 28, 28, 1]}
+    copy = from_json(json.dumps(config))
+    assert copy.input_shape == (None, 28, 28, 1)
+    assert copy.output_shape == (None, 10)
+
+
+@pytest.mark.parametrize("read", [from_json, from_yaml])
+@pytest.mark.parametrize("text", ["{}", "[]", '{"class_name": "Sequential"}'])
+def test_a_text_that_is_no_architecture_is_refused(read, text):
+    with pytest.raises(ArchitectureError, match=r"^architecture (JSON|YAML): expected a mapping with class_name"):
+        read(text)
+
+
 def test_outputs_that_are_no_probabilities_are_refused():
     with pytest.raises(ArchitectureError, match="expected probabilities"):
         build("linear", [END[0], {"Dense": {"units": 10}}], 10)

@@ -12,7 +12,7 @@ from stages import export
 from stages.lib.architecture import from_json, to_json
 from stages.lib.backend import keras, quiet, tf
 from stages.lib.files import read_json, sha256, write_json
-from stages.lib.formats import FORMATS, NAME
+from stages.lib.formats import FORMATS, NAME, folded
 from stages.lib.model import load_model, predict
 from stages.lib.scoring import score
 from stages.lib.table import TableError, write_csv
@@ -106,6 +106,37 @@ def test_a_model_with_other_weights_is_written_anew(tiny_model, written, test_pa
             FORMATS[name].write(model, path, images)
             found = FORMATS[name].load(path, model)(images)
         np.testing.assert_allclose(found, predict(model, images), atol=TOLERANCE)
+
+
+CONV = {"Conv2D": {"filters": 4, "kernel_size": 3}}
+BIASLESS = {"Conv2D": {"filters": 4, "kernel_size": 3, "use_bias": False}}
+CONV_FIRST = {"Conv2D": {"filters": 10, "kernel_size": 3, "data_format": "channels_first"}}
+BN, DENSE, FLATTEN = {"BatchNormalization": {}}, {"Dense": {"units": 5}}, {"Flatten": {}}
+
+
+@pytest.mark.parametrize(
+    ("layers", "left"),
+    [
+        ([CONV, BN, {"ReLU": {}}, FLATTEN, DENSE, BN], 0),
+        ([BIASLESS, BN, CONV, {"BatchNormalization": {"scale": False}}, {"BatchNormalization": {"center": False}}], 0),
+        ([CONV, {"BatchNormalization": {"axis": 3}}], 0),
+        ([CONV, {"BatchNormalization": {"axis": 1}}], 1),
+        ([{"Conv2D": {"filters": 4, "kernel_size": 3, "activation": "relu"}}, BN], 1),
+        ([BN, CONV, {"MaxPooling2D": {}}, BN], 2),
+        ([{"Permute": {"dims": [3, 1, 2]}}, CONV_FIRST, BN], 1),
+        ([{"Reshape": {"target_shape": [12, 12]}}, {"Masking": {}}, DENSE, BN], 0),
+        ([FLATTEN, {"Dense": {"units": 5, "lora_rank": 2}}, BN], 1),
+        ([{"Conv2D": {"filters": 4, "kernel_size": 3, "dtype": "mixed_float16"}}, BN], 1),
+    ],
+)
+def test_a_normalization_is_folded_only_into_a_linear_layer_and_changes_no_answer(layers, left):
+    made = [getattr(keras.layers, kind)(**settings) for layer in layers for kind, settings in layer.items()]
+    model, rng = keras.Sequential([keras.Input((12, 12, 1)), *made]), np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.2, 1, weight.shape) for weight in model.get_weights()])
+    images = rng.normal(size=(6, 12, 12, 1)).astype(np.float32)
+    plain = folded(model)
+    assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in plain.layers) == left
+    np.testing.assert_allclose(plain(images), model(images, training=False), rtol=1e-4, atol=1e-4)
 
 
 # The stage's judgement.
@@ -204,12 +235,6 @@ def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_mod
 
 
 # The whole stage.
-
-
-@pytest.mark.parametrize(("count", "step"), [(360, 1), (100, 3), (7, 51), (1, 360), (1000, 1)])
-def test_the_calibration_takes_evenly_spaced_images(test_part, tmp_path, count, step):
-    write_csv([test_part], tmp_path / "train.csv")
-    np.testing.assert_array_equal(export.evenly_spaced(tmp_path / "train.csv", count), test_part[0][::step])
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from stages.lib import normalization
 from stages.lib.augmentation import distort
 from stages.lib.backend import keras, tf
 from stages.lib.checkpoint import Checkpoint, key
@@ -476,6 +477,13 @@ def test_a_training_learns(real_digits, tmp_path):
 
 
 # Label smoothing.
+
+
+def test_a_training_normalizes_images_in_one_operation(data, tmp_path, monkeypatch):
+    own, layers = normalization._normalize, set()
+    monkeypatch.setattr(normalization, "_normalize", lambda layer, inputs: layers.add(layer.name) or own(layer, inputs))
+    saved_training(CONSTANT, data, tmp_path)
+    assert layers == {"bn"}
 
 
 def test_smoothing_spreads_a_fraction_of_each_label_over_all_classes():

@@ -94,7 +94,7 @@ def from_json(text: str) -> keras.Model:
         ArchitectureError: not JSON, or code from outside Keras.
     """
     with _one_line("architecture JSON"):
-        return _from_configuration(json.loads(text))
+        return _from_configuration(_mapping(json.loads(text), "architecture JSON"))
 
 
 def to_yaml(model: keras.Model) -> str:
@@ -112,7 +112,11 @@ def _from_configuration(config: dict[str, Any]) -> keras.Model:
     if plain["class_name"] != "Sequential":
         return keras.models.model_from_json(json.dumps(plain))
     settings = plain["config"]  # Keras 3.15 itself would build the model anew with each layer
-    return keras.Sequential([keras.layers.deserialize(layer) for layer in settings["layers"]], name=settings["name"])
+    layers = [keras.layers.deserialize(layer) for layer in settings["layers"]]
+    model = keras.Sequential(layers, name=settings.get("name"))
+    if not model.built and (shape := settings.get("build_input_shape")):
+        model.build(shape)
+    return model
 
 
 def from_yaml(text: str) -> keras.Model:
@@ -122,12 +126,16 @@ def from_yaml(text: str) -> keras.Model:
         ArchitectureError: not YAML, a tag other than those of tuples and text, or code from outside Keras.
     """
     with _one_line("architecture YAML"):
-        config = yaml.load(text, _PlainLoader)
-        if not isinstance(config, dict) or "class_name" not in config:
-            raise ArchitectureError("architecture YAML: expected a mapping with class_name, found none")
+        config = _mapping(yaml.load(text, _PlainLoader), "architecture YAML")
         if str(config.get("keras_version", 3)).startswith(("1.", "2.")):
             return _from_keras_2(config)
         return _from_configuration(config)
+
+
+def _mapping(config: Any, what: str) -> dict[str, Any]:
+    if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
+        raise ArchitectureError(f"{what}: expected a mapping with class_name and config, found none")
+    return config
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from stages.lib.files import atomic
 from stages.lib.params import Training
 
 # The code that decides what the weights become; a change in any of it makes old checkpoints worthless.
-CODE = ("architecture", "augmentation", "backend", "checkpoint", "pixels", "training")
+CODE = ("architecture", "augmentation", "backend", "checkpoint", "normalization", "pixels", "training")
 
 
 def key(layers: list[Any], training: Training, seed: int, images: np.ndarray, labels: np.ndarray) -> str:

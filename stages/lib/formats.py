@@ -92,8 +92,47 @@ def _uncompiled(model: keras.Model) -> keras.Model:
     return architecture.from_json(architecture.to_json(model))
 
 
+def folded(model: keras.Model) -> keras.Model:
+    """The same predictions with each BatchNormalization that follows a Conv2D or Dense made part of that layer.
+
+    Source: Jacob et al., arXiv 1712.05877, section 3.2. Other models than a Sequential come back unchanged.
+    """
+    if not isinstance(model, keras.Sequential):
+        return model
+    parts: list[tuple[keras.layers.Layer, list[np.ndarray]]] = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization) and parts and _absorbs(*parts[-1], layer):
+            before, (kernel, *bias) = parts.pop()  # one bias or none
+            gamma = layer.gamma.numpy() if layer.scale else 1
+            beta = layer.beta.numpy() if layer.center else 0
+            factor = gamma / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+            weights = [kernel * factor, (sum(bias) - layer.moving_mean.numpy()) * factor + beta]
+            parts.append((type(before).from_config(before.get_config() | {"use_bias": True}), weights))
+        else:
+            parts.append((type(layer).from_config(layer.get_config()), layer.get_weights()))
+    copy = keras.Sequential([keras.Input(model.input_shape[1:]), *(layer for layer, _ in parts)])
+    for layer, weights in parts:
+        layer.set_weights(weights)
+    return copy
+
+
+def _absorbs(
+    layer: keras.layers.Layer, weights: list[np.ndarray], normalization: keras.layers.BatchNormalization
+) -> bool:
+    """Whether the layer gives its kernel's and bias' linear result, and the channels last that are normalized."""
+    return (
+        type(layer) in (keras.layers.Conv2D, keras.layers.Dense)
+        and layer.activation is keras.activations.linear
+        and len(weights) == 1 + layer.use_bias  # none of LoRA
+        and layer.dtype_policy.name == normalization.dtype_policy.name == "float32"  # neither mixed nor quantized
+        and getattr(layer, "data_format", "channels_last") == "channels_last"
+        and normalization.axis in (-1, normalization.input_spec.ndim - 1)
+    )
+
+
 def _serving_function(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
-    return tf.function(lambda image: model(image, training=False), input_signature=_signature(model))
+    plain = folded(model)
+    return tf.function(lambda image: plain(image, training=False), input_signature=_signature(model))
 
 
 def _signature(model: keras.Model) -> list[tf.TensorSpec]:
@@ -109,7 +148,8 @@ def _saved_model(_: str, model: keras.Model) -> dict[Path, bytes]:
     from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    frozen = convert_variables_to_constants_v2(_serving_function(model).get_concrete_function())
+    function = _serving_function(model)  # kept, as it alone holds the variables
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
     module = tf.Module()
     module.serve = tf.function(lambda image: {"probabilities": frozen(image)[0]}, input_signature=_signature(model))
     with tempfile.TemporaryDirectory() as folder:

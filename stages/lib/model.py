@@ -16,15 +16,15 @@ class ModelError(PipelineError):
     """The file holds no model that can be loaded."""
 
 
-def load_model(path: Path) -> keras.Model:
-    """Load a whole Keras model: architecture, weights, compile settings and optimizer state.
+def load_model(path: Path, compile: bool = True) -> keras.Model:
+    """Load a Keras model: architecture and weights and, with `compile`, compile settings and optimizer state.
 
     Raises:
         ModelError: not a Keras model.
     """
     try:
-        model = keras.models.load_model(path)
-        if path.suffix == ".h5":
+        model = keras.models.load_model(path, compile=compile)
+        if compile and path.suffix == ".h5":
             _restore_optimizer(model, path)
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(f"{path}: expected a Keras model: {str(error).splitlines()[0]}") from None

@@ -13,6 +13,7 @@ from stages.lib.augmentation import distort
 from stages.lib.backend import keras, make_deterministic, tf, untuned
 from stages.lib.checkpoint import Checkpoint, key
 from stages.lib.errors import PipelineError
+from stages.lib.normalization import fused
 from stages.lib.params import Augmentation, Params, Training
 from stages.lib.pixels import scale
 
@@ -169,16 +170,17 @@ def fit(
     optimizer = make_optimizer(name, training, steps * training.epochs)
     model.compile(optimizer, loss=loss, metrics=["accuracy"])
     history = checkpoint.load(model, training.epochs)
-    model.fit(
-        feed(x, smooth(y, training.label_smoothing), training, seed, start=len(history)),
-        epochs=training.epochs,
-        initial_epoch=len(history),
-        steps_per_epoch=steps,
-        validation_data=held_out(x_val, y_val) if len(x_val) else None,
-        shuffle=False,  # `feed` has done it
-        verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
-        callbacks=[_Epochs(name, seed, history, checkpoint), *callbacks],
-    )
+    with fused():
+        model.fit(
+            feed(x, smooth(y, training.label_smoothing), training, seed, start=len(history)),
+            epochs=training.epochs,
+            initial_epoch=len(history),
+            steps_per_epoch=steps,
+            validation_data=held_out(x_val, y_val) if len(x_val) else None,
+            shuffle=False,  # `feed` has done it
+            verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
+            callbacks=[_Epochs(name, seed, history, checkpoint), *callbacks],
+        )
     return history
 
 
