@@ -476,14 +476,14 @@ def test_a_training_learns(real_digits, tmp_path):
     assert history[-1]["val_accuracy"] > 0.85  # 0.1 is chance
 
 
-# Label smoothing.
-
-
 def test_a_training_normalizes_images_in_one_operation(data, tmp_path, monkeypatch):
     own, layers = normalization._normalize, set()
     monkeypatch.setattr(normalization, "_normalize", lambda layer, inputs: layers.add(layer.name) or own(layer, inputs))
     saved_training(CONSTANT, data, tmp_path)
     assert layers == {"bn"}
+
+
+# Label smoothing.
 
 
 def test_smoothing_spreads_a_fraction_of_each_label_over_all_classes():
