@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from stages import export
+from stages.export import TOLERANCE
 from stages.lib.architecture import from_json, to_json
 from stages.lib.backend import keras, quiet, tf
 from stages.lib.files import read_json, sha256, write_json
@@ -18,8 +19,6 @@ from stages.lib.scoring import score
 from stages.lib.table import TableError, write_csv
 from tests import digits
 from tests.conftest import write_params
-
-TOLERANCE = 1e-5
 
 # The int8 converter, of TensorFlow itself, warns of ranges that it takes from the calibration images anyway.
 pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
@@ -110,7 +109,6 @@ def test_a_model_with_other_weights_is_written_anew(tiny_model, written, test_pa
 
 CONV = {"Conv2D": {"filters": 4, "kernel_size": 3}}
 BIASLESS = {"Conv2D": {"filters": 4, "kernel_size": 3, "use_bias": False}}
-CONV_FIRST = {"Conv2D": {"filters": 10, "kernel_size": 3, "data_format": "channels_first"}}
 BN, DENSE, FLATTEN = {"BatchNormalization": {}}, {"Dense": {"units": 5}}, {"Flatten": {}}
 
 
@@ -123,20 +121,33 @@ BN, DENSE, FLATTEN = {"BatchNormalization": {}}, {"Dense": {"units": 5}}, {"Flat
         ([CONV, {"BatchNormalization": {"axis": 1}}], 1),
         ([{"Conv2D": {"filters": 4, "kernel_size": 3, "activation": "relu"}}, BN], 1),
         ([BN, CONV, {"MaxPooling2D": {}}, BN], 2),
-        ([{"Permute": {"dims": [3, 1, 2]}}, CONV_FIRST, BN], 1),
         ([{"Reshape": {"target_shape": [12, 12]}}, {"Masking": {}}, DENSE, BN], 0),
         ([FLATTEN, {"Dense": {"units": 5, "lora_rank": 2}}, BN], 1),
         ([{"Conv2D": {"filters": 4, "kernel_size": 3, "dtype": "mixed_float16"}}, BN], 1),
     ],
 )
 def test_a_normalization_is_folded_only_into_a_linear_layer_and_changes_no_answer(layers, left):
-    made = [getattr(keras.layers, kind)(**settings) for layer in layers for kind, settings in layer.items()]
-    model, rng = keras.Sequential([keras.Input((12, 12, 1)), *made]), np.random.default_rng(0)
+    model, rng = model_of(layers), np.random.default_rng(0)
     model.set_weights([rng.uniform(0.2, 1, weight.shape) for weight in model.get_weights()])
     images = rng.normal(size=(6, 12, 12, 1)).astype(np.float32)
     plain = folded(model)
-    assert sum(isinstance(layer, keras.layers.BatchNormalization) for layer in plain.layers) == left
+    assert normalizations(plain) == left
     np.testing.assert_allclose(plain(images), model(images, training=False), rtol=1e-4, atol=1e-4)
+
+
+def test_a_normalization_after_channels_first_stays():
+    """Only looked at: TensorFlow has no such convolution on processors without AVX-512."""
+    first = {"Conv2D": {"filters": 10, "kernel_size": 3, "data_format": "channels_first"}}
+    assert normalizations(folded(model_of([{"Permute": {"dims": [3, 1, 2]}}, first, BN]))) == 1
+
+
+def model_of(layers):
+    made = [getattr(keras.layers, kind)(**settings) for layer in layers for kind, settings in layer.items()]
+    return keras.Sequential([keras.Input((12, 12, 1)), *made])
+
+
+def normalizations(model):
+    return sum(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers)
 
 
 # The stage's judgement.
@@ -173,7 +184,7 @@ LABELS = np.array([0, 1])
     [
         (EXPECTED, True, True),
         (EXPECTED + 1e-6, True, True),
-        (EXPECTED + np.array([[2e-5, -2e-5], [0, 0]]), True, False),
+        (EXPECTED + np.array([[2e-4, -2e-4], [0, 0]]), True, False),
         (EXPECTED[::-1], True, False),
         (np.full((2, 2), np.nan), True, False),
         (np.array([[np.nan, np.nan], [0.25, 0.75]]), True, False),  # every prediction is still the same
