@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from apps.classifier import CLASSES, MODEL, Classifier
-from apps.picture import PictureError
-from apps.prepare import SIDE, prepare
-from stages.lib.errors import PipelineError, run
+from mnist.errors import PipelineError, run
+from mnist.inference.classifier import CLASSES, MODEL, Classifier
+from mnist.inference.picture import PictureError
+from mnist.inference.prepare import SIDE, prepare
 
 PAD = 364  # pixels; 13 for each of the model's 28
 PNG = "data:image/png;base64,"

@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from apps.classifier import MODEL, Classifier
-from apps.picture import PictureError, read_bytes
-from apps.prepare import prepare
-from stages.lib.errors import run
+from mnist.errors import run
+from mnist.inference.classifier import MODEL, Classifier
+from mnist.inference.picture import PictureError, read_bytes
+from mnist.inference.prepare import prepare
 
 CHUNK = 64  # files that are read, prepared and classified together
 POOL_FROM = 512  # files; below, starting more processes costs more than it saves

@@ -7,10 +7,10 @@ Run:    python -m baselines.compare, by `dvc repro baselines/dvc.yaml`
 
 from pathlib import Path
 
-from stages.lib import figures
-from stages.lib.errors import run
-from stages.lib.files import read_json
-from stages.lib.params import load_params
+from mnist import figures
+from mnist.errors import run
+from mnist.files import read_json
+from mnist.params import load_params
 
 
 def main() -> None:

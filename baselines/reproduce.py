@@ -8,13 +8,13 @@ Run:    DVC_STAGE=reproduce@<key> python -m baselines.reproduce, as `dvc repro b
 import os
 from pathlib import Path
 
-from stages.lib.errors import PipelineError, run
-from stages.lib.files import write_json
-from stages.lib.model import predict
-from stages.lib.params import load_params, nearest
-from stages.lib.scoring import score
-from stages.lib.table import read_csv
-from stages.lib.training import train
+from mnist.data.table import read_csv
+from mnist.errors import PipelineError, run
+from mnist.files import write_json
+from mnist.learning.model import predict
+from mnist.learning.training import train
+from mnist.params import load_params, nearest
+from mnist.scoring import score
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.table import read_csv
+from mnist.data.table import read_csv
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -44,8 +44,8 @@ def pair(architecture: str, training: str) -> Callable[[int, Data, Data, Clock],
     """A pair of params.yaml, trained as stages.train does."""
 
     def train_pair(seed: int, train_data: Data, test_data: Data, clock: Clock) -> None:
-        from stages.lib.params import load_params
-        from stages.lib.training import train
+        from mnist.learning.training import train
+        from mnist.params import load_params
 
         params = load_params().model_copy(update={"seed": seed})
         with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def keras_docs(seed: int, train_data: Data, test_data: Data, clock: Clock) -> No
 
     Source: https://keras.io/examples/vision/mnist_convnet/
     """
-    from stages.lib.backend import keras
+    from mnist.learning.backend import keras
 
     layers = keras.layers
     keras.utils.set_random_seed(seed)
@@ -82,8 +82,8 @@ def keras_docs(seed: int, train_data: Data, test_data: Data, clock: Clock) -> No
 
 
 def _callback(test_data: Data, clock: Clock) -> Any:
-    from stages.lib.backend import keras
-    from stages.lib.model import predict
+    from mnist.learning.backend import keras
+    from mnist.learning.model import predict
 
     images, labels = test_data
 

@@ -21,9 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages.lib.errors import run
+from mnist.errors import run
 
-HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))])  # stages.lib.table's would load NumPy and Polars
+HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))])  # mnist.data.table's would load NumPy and Polars
 RAW = {  # bytes of the header, of a row
     "images": (Path("data/raw/train-images-idx3-ubyte"), 16, 784),
     "labels": (Path("data/raw/train-labels-idx1-ubyte"), 8, 1),
@@ -37,9 +37,9 @@ Write = Callable[[Path, Path, Path], object]  # images, labels, the CSV
 
 def this_project() -> Write:
     """stages.convert's own call."""
+    from mnist.data.idx import read_pairs
+    from mnist.data.table import write_csv
     from stages.convert import BLOCK
-    from stages.lib.idx import read_pairs
-    from stages.lib.table import write_csv
 
     return lambda images, labels, path: write_csv(read_pairs(images, labels, classes=10, block=BLOCK), path)
 

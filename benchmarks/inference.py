@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.report import report
-from stages.lib.backend import keras, quiet
-from stages.lib.errors import run
-from stages.lib.formats import FORMATS, NAME, Images, Predict
-from stages.lib.model import load_model, predict
-from stages.lib.params import load_params
-from stages.lib.table import read_csv
+from mnist.data.table import read_csv
+from mnist.errors import run
+from mnist.export.formats import FORMATS, NAME, Images, Predict
+from mnist.learning.backend import keras, quiet
+from mnist.learning.model import load_model, predict
+from mnist.params import load_params
 
 BULK_ROUNDS, SINGLE_ROUNDS = 5, 50
 

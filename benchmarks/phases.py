@@ -90,7 +90,7 @@ def main() -> None:
     with clock.phase("compute"):
         module.main()
     clock.charge()
-    from stages.lib.files import write_json
+    from mnist.files import write_json
 
     write_json(Path(os.environ["PHASES"], f"{sys.argv[1]}.json"), clock.seconds)
 

@@ -2,7 +2,7 @@
 
 scikit-learn's 1,797 digits (8×8 pixels, other writers than MNIST's) as dark ink on light paper, enlarged to several
 sizes; and MNIST's own test images, which preparation must leave as good as they were.
-apps.prepare was tuned on the digits at even places; the figures are of those at odd places alone.
+mnist.inference.prepare was tuned on the digits at even places; the figures are of those at odd places alone.
 
 Reads:  models/export/MNIST_keras_CNN.onnx, data/raw/
 Writes: benchmarks/pictures.json
@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from apps.classifier import MODEL, Classifier
-from apps.prepare import SIDE, prepare
 from benchmarks.report import report
-from stages.lib.errors import run
-from stages.lib.idx import read_idx
+from mnist.data.idx import read_idx
+from mnist.errors import run
+from mnist.inference.classifier import MODEL, Classifier
+from mnist.inference.prepare import SIDE, prepare
 
 SIZES = (32, 64, 160, 320)  # pixels
 RAW = Path("data/raw")

@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.phases import PHASES
 from benchmarks.report import report
-from stages.lib.errors import run
-from stages.lib.files import read_json
+from mnist.errors import run
+from mnist.files import read_json
 
 RUNS = 3
 STAGES = ("download", "convert", "train", "evaluate", "export")

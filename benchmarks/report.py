@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stages.lib.files import write_json
+from mnist.files import write_json
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "polars")
 

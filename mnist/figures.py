@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.lib.files import atomic
+from mnist.files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd  # a fifth of the convert stage's imports, for a type

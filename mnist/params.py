@@ -1,6 +1,6 @@
 """params.yaml → frozen, checked models, without importing TensorFlow.
 
-`python -m stages.lib.params > params.schema.json` writes the JSON schema that editors use.
+`python -m mnist.params > params.schema.json` writes the JSON schema that editors use.
 """
 
 import ast
@@ -17,7 +17,7 @@ from pydantic.config import JsonDict
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from stages.lib.errors import PipelineError
+from mnist.errors import PipelineError
 
 # Layers that take code or files, which neither params.yaml nor an architecture file may name.
 REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
@@ -151,7 +151,7 @@ class Export(_Section):
     """What the export stage writes."""
 
     formats: Annotated[list[FormatName], AfterValidator(_no_repeats)] = Field(
-        min_length=1, description="rows of stages/lib/formats.py"
+        min_length=1, description="rows of mnist/export/formats.py"
     )
 
 

@@ -7,12 +7,12 @@ Run:    python -m stages.convert
 
 from pathlib import Path
 
-from stages.lib import figures
-from stages.lib.errors import PipelineError, run
-from stages.lib.files import atomic
-from stages.lib.idx import read_pairs
-from stages.lib.params import load_params
-from stages.lib.table import write_csv
+from mnist import figures
+from mnist.data.idx import read_pairs
+from mnist.data.table import write_csv
+from mnist.errors import PipelineError, run
+from mnist.files import atomic
+from mnist.params import load_params
 
 RAW = Path("data/raw")
 BLOCK = 1_000  # rows in memory at a time; as text they fit the processor's cache

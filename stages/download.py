@@ -7,10 +7,10 @@ Run:    python -m stages.download
 
 from pathlib import Path
 
-from stages.lib.errors import run
-from stages.lib.files import atomic
-from stages.lib.params import load_params
-from stages.lib.sources import fetch
+from mnist.data.sources import fetch
+from mnist.errors import run
+from mnist.files import atomic
+from mnist.params import load_params
 
 
 def main() -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.lib import figures, scoring
-from stages.lib.errors import run
-from stages.lib.files import atomic, write_json
-from stages.lib.model import ModelError, load_model, predict
-from stages.lib.params import load_params
-from stages.lib.table import read_csv
+from mnist import figures, scoring
+from mnist.data.table import read_csv
+from mnist.errors import run
+from mnist.files import atomic, write_json
+from mnist.learning.model import ModelError, load_model, predict
+from mnist.params import load_params
 
 MODEL = Path("models/MNIST_keras_CNN.h5")
 PLOTS = Path("metrics/plots")

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.backend import keras, quiet
-from stages.lib.card import card, checksums
-from stages.lib.errors import PipelineError, run
-from stages.lib.files import atomic, read_json, write_json
-from stages.lib.formats import FORMATS, NAME, Predict, digest
-from stages.lib.model import load_model, predict
-from stages.lib.params import Params, load_params
-from stages.lib.table import read_csv, read_sample
+from mnist.data.table import read_csv, read_sample
+from mnist.errors import PipelineError, run
+from mnist.export.card import card, checksums
+from mnist.export.formats import FORMATS, NAME, Predict, digest
+from mnist.files import atomic, read_json, write_json
+from mnist.learning.backend import keras, quiet
+from mnist.learning.model import load_model, predict
+from mnist.params import Params, load_params
 
 FOLDER = Path("models/export")
 CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its ranges

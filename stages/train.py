@@ -8,11 +8,11 @@ Run:    python -m stages.train
 import csv
 from pathlib import Path
 
-from stages.lib.errors import run
-from stages.lib.files import atomic, write_json
-from stages.lib.params import load_params
-from stages.lib.table import read_csv
-from stages.lib.training import HISTORY, split, train
+from mnist.data.table import read_csv
+from mnist.errors import run
+from mnist.files import atomic, write_json
+from mnist.learning.training import HISTORY, split, train
+from mnist.params import load_params
 
 
 def main() -> None:

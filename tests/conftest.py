@@ -54,8 +54,8 @@ def run_module(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
 @pytest.fixture(scope="session")
 def tiny_model(real_digits):
     """A compiled tiny model after 4 epochs of 45 steps: right on most digits, so that small changes do not show."""
-    from stages.lib import backend
-    from stages.lib.architecture import build
+    from mnist.learning import backend
+    from mnist.learning.architecture import build
 
     backend.make_deterministic(0)
     model = build("tiny", TINY, 10)
@@ -68,8 +68,8 @@ def tiny_model(real_digits):
 @pytest.fixture
 def project(tmp_path, monkeypatch, content, tiny_model, real_digits):
     """A folder, entered, with parameters, test images and a model."""
-    from stages.lib.formats import FORMATS
-    from stages.lib.table import write_csv
+    from mnist.data.table import write_csv
+    from mnist.export.formats import FORMATS
 
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, content)

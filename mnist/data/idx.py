@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from stages.lib.errors import PipelineError
+from mnist.errors import PipelineError
 
 UNSIGNED_BYTE = 0x08
 

@@ -19,9 +19,9 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from stages.lib.errors import PipelineError
-from stages.lib.files import sha256
-from stages.lib.idx import write_idx
+from mnist.data.idx import write_idx
+from mnist.errors import PipelineError
+from mnist.files import sha256
 
 RETRIES = 2  # after a transient failure, waiting 1 s, then 2 s
 CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte

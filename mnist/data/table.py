@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.lib.errors import PipelineError
+from mnist.errors import PipelineError
 
 SIDE = 28  # pixels; rows and columns of an MNIST image
 COLUMNS = ["label", *(f"pixel{i}" for i in range(SIDE * SIDE))]

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.lib import architecture
-from stages.lib.backend import keras, tf
-from stages.lib.model import BATCH, load_model
-from stages.lib.pixels import scale
+from mnist.learning import architecture
+from mnist.learning.backend import keras, tf
+from mnist.learning.model import BATCH, load_model
+from mnist.pixels import scale
 
 NAME = "MNIST_keras_CNN"
 

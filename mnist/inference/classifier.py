@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from stages.lib.errors import PipelineError
-from stages.lib.pixels import scale
+from mnist.errors import PipelineError
+from mnist.pixels import scale
 
 MODEL = Path("models/export/MNIST_keras_CNN.onnx")
 BATCH = 64  # images; throughput on a CPU is flat from here on

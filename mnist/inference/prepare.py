@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from apps.picture import PictureError, decode, grey
+from mnist.inference.picture import PictureError, decode, grey
 
 SIDE, BOX = 28, 20  # pixels; from the source above
 WORK = 160  # pixels; ink is looked for in a copy no larger than this
@@ -45,7 +45,7 @@ def prepare(picture: Image.Image | bytes, name: str = "picture") -> np.ndarray:
         `uint8` `(28, 28)`, 0 = paper, 255 = full ink.
 
     Raises:
-        PictureError: see apps.picture; or there is no ink.
+        PictureError: see mnist.inference.picture; or there is no ink.
     """
     levels = decode(picture, name) if isinstance(picture, bytes) else grey(picture)
     try:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from stages.lib.backend import keras
-from stages.lib.errors import PipelineError
-from stages.lib.params import REFUSED_LAYERS, nearest
+from mnist.errors import PipelineError
+from mnist.learning.backend import keras
+from mnist.params import REFUSED_LAYERS, nearest
 
 INPUT_SHAPE = (28, 28, 1)
 

@@ -2,8 +2,8 @@
 
 import math
 
-from stages.lib.backend import keras, tf
-from stages.lib.params import Augmentation
+from mnist.learning.backend import keras, tf
+from mnist.params import Augmentation
 
 
 def distort(images: tf.Tensor, bounds: Augmentation, seed: tf.Tensor) -> tf.Tensor:

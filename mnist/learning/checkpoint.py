@@ -9,9 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from stages.lib.backend import keras, tf
-from stages.lib.files import atomic
-from stages.lib.params import Training
+from mnist.files import atomic
+from mnist.learning.backend import keras, tf
+from mnist.params import Training
 
 # The code that decides what the weights become; a change in any of it makes old checkpoints worthless.
 CODE = ("architecture", "augmentation", "backend", "checkpoint", "normalization", "pixels", "training")

@@ -5,9 +5,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from stages.lib.backend import keras, tf, untuned
-from stages.lib.errors import PipelineError
-from stages.lib.pixels import scale
+from mnist.errors import PipelineError
+from mnist.learning.backend import keras, tf, untuned
+from mnist.pixels import scale
 
 BATCH = 500  # images; throughput on a CPU is flat from here on
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stages.lib.backend import keras, tf
+from mnist.learning.backend import keras, tf
 
 _Layer = keras.layers.BatchNormalization
 

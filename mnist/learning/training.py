@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.lib.architecture import build
-from stages.lib.augmentation import distort
-from stages.lib.backend import keras, make_deterministic, tf, untuned
-from stages.lib.checkpoint import Checkpoint, key
-from stages.lib.errors import PipelineError
-from stages.lib.normalization import fused
-from stages.lib.params import Augmentation, Params, Training
-from stages.lib.pixels import scale
+from mnist.errors import PipelineError
+from mnist.learning.architecture import build
+from mnist.learning.augmentation import distort
+from mnist.learning.backend import keras, make_deterministic, tf, untuned
+from mnist.learning.checkpoint import Checkpoint, key
+from mnist.learning.normalization import fused
+from mnist.params import Augmentation, Params, Training
+from mnist.pixels import scale
 
 HISTORY = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # columns, in order
 

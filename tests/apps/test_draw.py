@@ -20,10 +20,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from apps.classifier import Classifier
 from apps.draw import PNG, answer, bar, frame
+from mnist.inference.classifier import Classifier
+from tests.apps.test_predict import write_model
 from tests.clones import ROOT
-from tests.test_predict import write_model
 
 FLAGS = [
     "--headless",

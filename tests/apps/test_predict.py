@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from apps.prepare import prepare
+from mnist.inference.prepare import prepare
 from tests.clones import ROOT
 
 

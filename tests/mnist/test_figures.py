@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from stages.lib import figures
+from mnist import figures
 
 CLASSES = [str(i) for i in range(10)]
 HISTORY = pd.DataFrame(

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from stages.lib.files import atomic, read_json, sha256, write_json
+from mnist.files import atomic, read_json, sha256, write_json
 
 
 def names(folder):

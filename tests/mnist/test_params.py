@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from stages.lib.params import ParamsError, keras_classes, load_params, nearest
+from mnist.params import ParamsError, keras_classes, load_params, nearest
 from tests.conftest import ROOT
 
 GOOD = f"""\
@@ -271,7 +271,7 @@ def test_params_cannot_be_changed(path):
 
 def test_loading_params_imports_neither_tensorflow_nor_keras(tmp_path, run_module):
     (tmp_path / "params.yaml").write_text(GOOD, encoding="utf-8")
-    code = "import sys; from stages.lib.params import load_params; load_params(); print(*sys.modules)"
+    code = "import sys; from mnist.params import load_params; load_params(); print(*sys.modules)"
     done = run_module("-c", code)
     assert done.returncode == 0, done.stderr
     modules = set(done.stdout.split())
@@ -307,7 +307,7 @@ def test_the_projects_params_are_good():
 
 
 def test_the_committed_schema_is_the_printed_one(run_module):
-    done = run_module("-m", "stages.lib.params")
+    done = run_module("-m", "mnist.params")
     assert done.stdout == (ROOT / "params.schema.json").read_text(encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from stages.lib.scoring import calibration_error, confusion, score
+from mnist.scoring import calibration_error, confusion, score
 
 CLASSES = ["cat", "dog", "owl"]
 # true:      cat  cat  cat  dog  dog  owl;   predicted: cat  cat  dog  dog  dog  cat

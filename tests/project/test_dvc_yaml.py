@@ -172,9 +172,11 @@ def test_every_module_of_the_library_is_used():
 
 
 def test_the_checkpoint_depends_on_all_code_that_decides_the_weights():
-    from stages.lib.checkpoint import CODE
+    from mnist.learning.checkpoint import CODE
 
-    decides = needed_by("stages/lib/training.py") - {f"stages/lib/{name}.py" for name in ("errors", "files", "params")}
+    decides = needed_by("mnist/learning/training.py") - {
+        f"stages/lib/{name}.py" for name in ("errors", "files", "params")
+    }
     assert {f"stages/lib/{name}.py" for name in CODE} == decides
 
 

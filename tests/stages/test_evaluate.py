@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mnist.learning.model import ModelError
 from stages import evaluate
-from stages.lib.model import ModelError
 from tests.conftest import write_params
 
 

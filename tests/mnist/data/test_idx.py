@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from stages.lib.idx import IdxError, read_header, read_idx, read_pairs, write_idx
+from mnist.data.idx import IdxError, read_header, read_idx, read_pairs, write_idx
 
 # Two images of 2×3 pixels, and three labels.
 IMAGES = b"\0\0\x08\x03\0\0\0\x02\0\0\0\x02\0\0\0\x03\x00\x01\x02\x03\x04\x05\xfa\xfb\xfc\xfd\xfe\xff"

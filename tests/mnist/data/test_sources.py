@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from stages.lib import sources
-from stages.lib.sources import SourceError, fetch
+from mnist.data import sources
+from mnist.data.sources import SourceError, fetch
 
 FILES = {"first-ubyte": b"first" * 2_000, "second-ubyte": bytes(range(256)) * 300}
 DIGESTS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.errors import run
-from stages.lib.table import COLUMNS, TableError, read_csv, read_sample, write_csv
+from mnist.data.table import COLUMNS, TableError, read_csv, read_sample, write_csv
+from mnist.errors import run
 
 HEADER = "label," + ",".join(f"pixel{i}" for i in range(784)) + "\n"
 ROW = "7," + "0," * 782 + "12,255\n"

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import yaml
 
+from mnist.data.table import TableError, write_csv
+from mnist.export.formats import FORMATS, NAME, folded
+from mnist.files import read_json, sha256, write_json
+from mnist.learning.architecture import from_json, to_json
+from mnist.learning.backend import keras, quiet, tf
+from mnist.learning.model import load_model, predict
+from mnist.scoring import score
 from stages import export
 from stages.export import TOLERANCE
-from stages.lib.architecture import from_json, to_json
-from stages.lib.backend import keras, quiet, tf
-from stages.lib.files import read_json, sha256, write_json
-from stages.lib.formats import FORMATS, NAME, folded
-from stages.lib.model import load_model, predict
-from stages.lib.scoring import score
-from stages.lib.table import TableError, write_csv
 from tests import digits
 from tests.conftest import write_params
 

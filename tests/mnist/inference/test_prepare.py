@@ -1,4 +1,4 @@
-"""apps.prepare and apps.picture: what becomes of a picture, and what is refused."""
+"""mnist.inference.prepare and mnist.inference.picture: what becomes of a picture, and what is refused."""
 
 import io
 import struct
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from apps.picture import MAX_PIXELS, MAX_SIDE, PictureError, read_bytes
-from apps.prepare import prepare
+from mnist.inference.picture import MAX_PIXELS, MAX_SIDE, PictureError, read_bytes
+from mnist.inference.prepare import prepare
 
 
 def seven(size: int = 200, ink: int = 0, paper: int = 255) -> Image.Image:

@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
-from stages.lib.architecture import ArchitectureError, build, from_json, from_yaml, to_json, to_yaml
-from stages.lib.params import load_params
+from mnist.learning.architecture import ArchitectureError, build, from_json, from_yaml, to_json, to_yaml
+from mnist.params import load_params
 from tests.conftest import ROOT, TINY
 
 PARAMETERS = {  # as published, or counted by hand
@@ -160,8 +160,8 @@ def test_an_architecture_that_names_code_is_refused(part):
 
 
 def test_the_architecture_of_a_model_read_from_a_file_comes_back(tiny_model, tmp_path):
-    from stages.lib.formats import FORMATS
-    from stages.lib.model import load_model
+    from mnist.export.formats import FORMATS
+    from mnist.learning.model import load_model
 
     FORMATS["h5"].write(tiny_model, tmp_path / "tiny.h5", None)
     model = load_model(tmp_path / "tiny.h5")

@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.lib.architecture import ArchitectureError, build, from_yaml
-from stages.lib.model import predict
-from stages.lib.params import load_params
+from mnist.learning.architecture import ArchitectureError, build, from_yaml
+from mnist.learning.model import predict
+from mnist.params import load_params
 from tests.conftest import ROOT
 
 # As Keras 2.1's `to_yaml` under Python 2 wrote a functional model.

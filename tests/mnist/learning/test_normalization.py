@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.backend import keras, tf
-from stages.lib.normalization import fused
+from mnist.learning.backend import keras, tf
+from mnist.learning.normalization import fused
 
 SHAPE = (6, 5, 4, 3)
 

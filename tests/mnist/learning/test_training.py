@@ -11,13 +11,13 @@ import h5py
 import numpy as np
 import pytest
 
-from stages.lib import normalization
-from stages.lib.augmentation import distort
-from stages.lib.backend import keras, tf
-from stages.lib.checkpoint import Checkpoint, key
-from stages.lib.model import load_model
-from stages.lib.params import Augmentation, Params, Training, load_params
-from stages.lib.training import TrainingError, feed, learning_rate, make_optimizer, smooth, split, train
+from mnist.learning import normalization
+from mnist.learning.augmentation import distort
+from mnist.learning.backend import keras, tf
+from mnist.learning.checkpoint import Checkpoint, key
+from mnist.learning.model import load_model
+from mnist.learning.training import TrainingError, feed, learning_rate, make_optimizer, smooth, split, train
+from mnist.params import Augmentation, Params, Training, load_params
 from tests.conftest import ROOT, TINY
 
 IMAGES = 72  # 54 of them to train on, in 4 batches an epoch of which the last is short
@@ -343,10 +343,10 @@ def test_a_layer_with_random_numbers_of_its_own_resumes_exactly(whole, data, int
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from stages.lib.checkpoint import Checkpoint
-from stages.lib.training import train
+from mnist.learning.checkpoint import Checkpoint
+from mnist.learning.training import train
 from tests import digits
-from tests.test_training import IMAGES, params
+from tests.mnist.learning.test_training import IMAGES, params
 
 save = Checkpoint.save
 def save_and_die(self, model, history):
