@@ -5,18 +5,17 @@ Writes: metrics/plots/baselines.png
 Run:    python -m baselines.compare, by `dvc repro baselines/dvc.yaml`
 """
 
-from pathlib import Path
-
 from mnist import figures
 from mnist.errors import run
 from mnist.files import read_json
 from mnist.params import load_params
+from mnist.paths import METRICS, PLOTS
 
 
 def main() -> None:
     """Draw the baselines in the order of params.yaml."""
-    results = {key: read_json(Path(f"metrics/baselines/{key}.json")) for key in load_params().baselines}
-    figures.save(figures.baselines(results), Path("metrics/plots/baselines.png"))
+    results = {key: read_json(METRICS / f"baselines/{key}.json") for key in load_params().baselines}
+    figures.save(figures.baselines(results), PLOTS / "baselines.png")
 
 
 if __name__ == "__main__":

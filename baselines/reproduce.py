@@ -1,49 +1,61 @@
 """Reproduce one published result: train its pair on all training images, test it, set it beside the publication.
 
 Reads:  data/csv/{train,test}.csv; params `seed`, `dataset`, `architectures`, `trainings`, `baselines`
-Writes: metrics/baselines/<key>.json
-Run:    DVC_STAGE=reproduce@<key> python -m baselines.reproduce, as `dvc repro baselines/dvc.yaml` does
+Writes: metrics/baselines/<its key>.json
+Run:    python -m baselines.reproduce --architecture haque --training haque, by `dvc repro baselines/dvc.yaml`
 """
 
-import os
-from pathlib import Path
+import argparse
 
 from mnist.data.table import read_csv
 from mnist.errors import PipelineError, run
 from mnist.files import write_json
+from mnist.learning.backend import settings
+from mnist.learning.checkpoint import Checkpoint
 from mnist.learning.model import predict
 from mnist.learning.training import train
-from mnist.params import load_params, nearest
+from mnist.params import Params, load_params
+from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 from mnist.scoring import score
 
 
+@settings()
 def main() -> None:
     """Train as the main pipeline does, with the baseline's own checkpoint."""
-    key, params = os.environ.get("DVC_STAGE", "").rpartition("@")[2], load_params()
-    if key not in params.baselines:
-        raise PipelineError(f"DVC_STAGE: expected a key of baselines, found '{key}'{nearest(key, params.baselines)}")
-    pair = params.baselines[key]
-    folder = Path("models/checkpoints/baselines", key)
-    classes = params.chosen_dataset.classes
-    images, labels = read_csv(Path("data/csv/train.csv"), len(classes))
-    model, _, checkpoint = train(params, pair.architecture, pair.training, images, labels, folder)
-
-    x_test, y_test = read_csv(Path("data/csv/test.csv"), len(classes))
-    metrics = score(predict(model, x_test), y_test, classes)
-    published = pair.published_accuracy
-    result = {
-        "accuracy": metrics["accuracy"],
-        "loss": metrics["loss"],
-        "parameters": model.count_params(),
-        "published_accuracy": published,
-        "published_loss": pair.published_loss,
-        "difference": None if published is None else round(metrics["accuracy"] - published, 4),
-    }
-    write_json(Path(f"metrics/baselines/{key}.json"), result)
-    checkpoint.finish(params.trainings[pair.training])
+    params = load_params()
+    key = chosen_key(params)
+    baseline, classes = params.baselines[key], params.chosen_dataset.classes
+    pair = params.pair(baseline.architecture, baseline.training)
+    data = read_csv(TRAIN_CSV, pair.classes)
+    with Checkpoint(CHECKPOINTS / "baselines" / key, pair, data) as checkpoint:
+        model, _ = train(pair, data, checkpoint)
+        images, labels = read_csv(TEST_CSV, pair.classes)
+        metrics = score(predict(model, images), labels, classes)
+        published = baseline.published_accuracy
+        result = {
+            "accuracy": metrics["accuracy"],
+            "loss": metrics["loss"],
+            "parameters": model.count_params(),
+            "published_accuracy": published,
+            "published_loss": baseline.published_loss,
+            "difference": None if published is None else round(metrics["accuracy"] - published, 4),
+        }
+        write_json(METRICS / f"baselines/{key}.json", result)
     print(
         f"{key}: test accuracy {metrics['accuracy']:.2%}, published {'?' if published is None else f'{published:.2%}'}"
     )
+
+
+def chosen_key(params: Params) -> str:
+    """The baseline with the pair that the command line names; DVC gives a baseline's other fields too."""
+    parser = argparse.ArgumentParser(prog="python -m baselines.reproduce")
+    parser.add_argument("--architecture", required=True, help="a key of architectures")
+    parser.add_argument("--training", required=True, help="a key of trainings")
+    asked, _ = parser.parse_known_args()
+    for key, baseline in params.baselines.items():
+        if (baseline.architecture, baseline.training) == (asked.architecture, asked.training):
+            return key
+    raise PipelineError(f"baselines: expected one with {asked.architecture} and {asked.training}, found none")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Every picture. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -12,12 +14,21 @@ from mnist.files import atomic
 if TYPE_CHECKING:
     import pandas as pd  # a fifth of the convert stage's imports, for a type
 
-matplotlib.rcdefaults()  # a matplotlibrc of the user's changes nothing here
-matplotlib.rcParams["text.parse_math"] = False  # a class may be called $
-
+P = ParamSpec("P")
 INK = "#1f2a44"
 TRAIN, VALIDATION = "#9aa5b8", "#c2410c"
 ON_PAPER: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255, "interpolation": "nearest"}  # of digits
+
+
+def _plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw with Matplotlib's own settings, whatever a matplotlibrc of the user's says."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(matplotlib.rcParamsDefault | {"text.parse_math": False}):  # a class may be called $
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -26,6 +37,7 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(scratch, format="png", metadata={"Software": None})
 
 
+@_plain
 def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns: int = 16) -> Figure:
     """The first `columns` images of each class, one class a row, its name at the left."""
     sheet = np.zeros((len(classes), 30, columns, 28), np.uint8)  # a line of paper above and below each image
@@ -42,6 +54,7 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns:
     return figure
 
 
+@_plain
 def learning_curves(history: "pd.DataFrame") -> Figure:
     """Loss and accuracy over the epochs, training and (where there is one) validation."""
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
@@ -56,6 +69,7 @@ def learning_curves(history: "pd.DataFrame") -> Figure:
     return figure
 
 
+@_plain
 def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
     """Counts of (true, predicted); the shade shows the mistakes, on a scale of their own."""
     figure = Figure(figsize=(6, 5.6), dpi=110, layout="constrained")
@@ -73,6 +87,7 @@ def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
     return figure
 
 
+@_plain
 def misclassified(
     images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str], most: int = 60
 ) -> Figure:
@@ -101,6 +116,7 @@ def misclassified(
     return figure
 
 
+@_plain
 def baselines(results: dict[str, dict[str, float]]) -> Figure:
     """Published (ring) and reproduced (dot) test accuracy of each baseline, one a row."""
     figure = Figure(figsize=(8, 0.42 * len(results) + 1.2), dpi=110, layout="constrained")

@@ -19,7 +19,7 @@ def atomic(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for abandoned in path.parent.glob(f".{path.name}.*"):  # by a process that was killed
         shutil.rmtree(abandoned)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+    with _scratch_folder(path) as folder:
         scratch = Path(folder, path.name)
         yield scratch
         scratch.stat()  # raises where nothing was written
@@ -30,6 +30,15 @@ def atomic(path: Path) -> Iterator[Path]:
             if old:
                 old.replace(path)
             raise
+
+
+def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory[str]:
+    """A new folder beside `path`; an error names `path`, which the user knows."""
+    try:
+        return tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -47,3 +56,8 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(part.stat().st_size for part in [path, *path.rglob("*")] if part.is_file())

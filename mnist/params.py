@@ -1,45 +1,19 @@
-"""params.yaml → frozen, checked models, without importing TensorFlow.
+"""params.yaml → frozen, checked models, without importing TensorFlow."""
 
-`python -m mnist.params > params.schema.json` writes the JSON schema that editors use.
-"""
-
-import ast
-import difflib
-import functools
-import json
 import re
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.config import JsonDict
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from mnist.errors import PipelineError
-
-# Layers that take code or files, which neither params.yaml nor an architecture file may name.
-REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-REFUSED_LAYERS |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # their vocabulary can be a file
-UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
+from mnist.errors import PipelineError, nearest
+from mnist.keras_classes import keras_classes
 
 
 class ParamsError(PipelineError):
     """params.yaml says something that cannot be; one line for each mistake, with its dotted key."""
-
-
-@functools.cache
-def keras_classes(module: str) -> frozenset[str]:
-    """Names of the public classes in `keras.<module>`, read from Keras' source without importing it."""
-    spec = find_spec("keras")
-    if spec is None or spec.origin is None:
-        raise ParamsError("keras: expected to be installed, found nothing; see requirements.txt")
-    tree = ast.parse(Path(spec.origin).with_name(module).joinpath("__init__.py").read_text(encoding="utf-8"))
-    names = (
-        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    )
-    return frozenset(name for name in names if name[0].isupper()) - REFUSED_LAYERS - UNUSABLE
 
 
 def _known_class(spec: dict[str, dict[str, Any]], module: str) -> dict[str, dict[str, Any]]:
@@ -49,33 +23,20 @@ def _known_class(spec: dict[str, dict[str, Any]], module: str) -> dict[str, dict
     return spec
 
 
-def _names(module: str) -> JsonDict:
-    return {"propertyNames": {"enum": [*sorted(keras_classes(module))]}}
-
-
-def nearest(name: str, names: Any) -> str:
-    """`; did you mean 'x'?` for the name most like `name`, or nothing."""
-    found = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""
-
-
 # A Keras class and its own arguments: {Conv2D: {filters: 32, kernel_size: 3}}.
 Layer = Annotated[
     dict[str, dict[str, Any]],
-    Field(min_length=1, max_length=1, json_schema_extra=_names("layers")),
+    Field(min_length=1, max_length=1),
     AfterValidator(lambda spec: _known_class(spec, "layers")),
 ]
 Optimizer = Annotated[
     dict[str, dict[str, bool | int | float]],
-    Field(min_length=1, max_length=1, json_schema_extra=_names("optimizers")),
+    Field(min_length=1, max_length=1),
     AfterValidator(lambda spec: _known_class(spec, "optimizers")),
 ]
 Key = Annotated[str, Field(pattern=r"^\w[\w-]*$", max_length=64)]  # addressable by DVC, harmless in a path
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Source = Annotated[str, Field(pattern=r"^(https?://.+/|file:.+|pypi:[\w.-]+==[\w.]+)$")]
-
-
-FormatName = Literal["h5", "keras", "weights", "yaml", "json", "saved_model", "litert", "litert_int8", "onnx"]
 
 
 def _no_repeats(names: list[str]) -> list[str]:
@@ -150,7 +111,7 @@ class Baseline(_Section):
 class Export(_Section):
     """What the export stage writes."""
 
-    formats: Annotated[list[FormatName], AfterValidator(_no_repeats)] = Field(
+    formats: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
         min_length=1, description="rows of mnist/export/formats.py"
     )
 
@@ -184,15 +145,22 @@ class Params(_Section):
         """The data set that `dataset` names."""
         return self.datasets[self.dataset]
 
-    @property
-    def layers(self) -> list[dict[str, dict[str, Any]]]:
-        """The layers of the architecture that `architecture` names."""
-        return self.architectures[self.architecture]
+    def pair(self, architecture: str | None = None, training: str | None = None) -> "Pair":
+        """The architecture and the training of these names, or the chosen ones."""
+        architecture, training = architecture or self.architecture, training or self.training
+        layers, settings = self.architectures[architecture], self.trainings[training]
+        return Pair(architecture, layers, training, settings, len(self.chosen_dataset.classes), self.seed)
 
-    @property
-    def chosen_training(self) -> Training:
-        """The training that `training` names."""
-        return self.trainings[self.training]
+
+class Pair(NamedTuple):
+    """What is trained: an architecture and a training, by name and in full."""
+
+    architecture: str  # its key in params.yaml
+    layers: list[dict[str, dict[str, Any]]]
+    training: str  # its key in params.yaml
+    settings: Training
+    classes: int
+    seed: int
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -235,7 +203,3 @@ def _known_keys(section: tuple[str | int, ...]) -> list[str]:
     parts: dict[Any, Any] = {"augmentation": Augmentation, "sha256": RawFiles}
     model = parts.get(section[-1]) or sections[section[0]] if section else Params
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-if __name__ == "__main__":
-    print(json.dumps(Params.model_json_schema(), indent=2))

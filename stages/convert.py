@@ -5,7 +5,9 @@ Writes: data/csv/train.csv, data/csv/test.csv, metrics/plots/samples.png
 Run:    python -m stages.convert
 """
 
-from pathlib import Path
+from collections.abc import Iterator
+
+import numpy as np
 
 from mnist import figures
 from mnist.data.idx import read_pairs
@@ -13,26 +15,27 @@ from mnist.data.table import write_csv
 from mnist.errors import PipelineError, run
 from mnist.files import atomic
 from mnist.params import load_params
+from mnist.paths import PLOTS, RAW, TEST_CSV, TRAIN_CSV
 
-RAW = Path("data/raw")
-BLOCK = 1_000  # rows in memory at a time; as text they fit the processor's cache
+BLOCK = 1_000  # rows in memory at a time
 
 
 def main() -> None:
     """Write both CSV files in one streamed pass each, then draw the sample sheet from the first rows."""
     classes = load_params().chosen_dataset.classes
-    with atomic(Path("data/csv")) as folder:
+    with atomic(TRAIN_CSV.parent) as folder:
         folder.mkdir()
-        for prefix, name in (("train", "train.csv"), ("t10k", "test.csv")):
-            pairs = read_pairs(
-                RAW / f"{prefix}-images-idx3-ubyte", RAW / f"{prefix}-labels-idx1-ubyte", len(classes), BLOCK
-            )
-            rows = write_csv(pairs, folder / name)
+        for prefix, table in (("train", TRAIN_CSV), ("t10k", TEST_CSV)):
+            rows = write_csv(pairs(prefix, len(classes)), folder / table.name)
             if not rows:
                 raise PipelineError(f"{RAW}/{prefix}-images-idx3-ubyte: expected images, found none")
-            print(f"data/csv/{name}: {rows:,} rows")
-    first = read_pairs(RAW / "train-images-idx3-ubyte", RAW / "train-labels-idx1-ubyte", len(classes), BLOCK)
-    figures.save(figures.samples(*next(first), classes), Path("metrics/plots/samples.png"))
+            print(f"{table}: {rows:,} rows")
+    figures.save(figures.samples(*next(pairs("train", len(classes))), classes), PLOTS / "samples.png")
+
+
+def pairs(prefix: str, classes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of images and labels from a pair of IDX files."""
+    return read_pairs(RAW / f"{prefix}-images-idx3-ubyte", RAW / f"{prefix}-labels-idx1-ubyte", classes, BLOCK)
 
 
 if __name__ == "__main__":

@@ -5,18 +5,17 @@ Writes: data/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte
 Run:    python -m stages.download
 """
 
-from pathlib import Path
-
 from mnist.data.sources import fetch
 from mnist.errors import run
 from mnist.files import atomic
 from mnist.params import load_params
+from mnist.paths import RAW
 
 
 def main() -> None:
     """Fill data/raw with files whose SHA-256 is the one in params.yaml."""
     dataset = load_params().chosen_dataset
-    with atomic(Path("data/raw")) as folder:
+    with atomic(RAW) as folder:
         folder.mkdir()
         fetch(dataset.sources, dataset.sha256.model_dump(by_alias=True), folder)
 

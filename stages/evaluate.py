@@ -6,8 +6,6 @@ Writes: metrics/evaluate.json, metrics/predictions.csv, data/probabilities.npy,
 Run:    python -m stages.evaluate
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -15,31 +13,31 @@ from mnist import figures, scoring
 from mnist.data.table import read_csv
 from mnist.errors import run
 from mnist.files import atomic, write_json
+from mnist.learning.backend import settings
 from mnist.learning.model import ModelError, load_model, predict
 from mnist.params import load_params
-
-MODEL = Path("models/MNIST_keras_CNN.h5")
-PLOTS = Path("metrics/plots")
+from mnist.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV
 
 
+@settings()
 def main() -> None:
     """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
     classes = load_params().chosen_dataset.classes
     model = load_model(MODEL, compile=False)
-    images, labels = read_csv(Path("data/csv/test.csv"), len(classes))
+    images, labels = read_csv(TEST_CSV, len(classes))
     probabilities = predict(model, images)
     check(probabilities, classes)
 
-    with atomic(Path("data/probabilities.npy")) as scratch:
+    with atomic(PROBABILITIES) as scratch:
         np.save(scratch, probabilities)
     metrics = scoring.score(probabilities, labels, classes)
-    write_json(Path("metrics/evaluate.json"), metrics)
+    write_json(METRICS / "evaluate.json", metrics)
     names = np.array(classes)
-    with atomic(Path("metrics/predictions.csv")) as scratch:
+    with atomic(METRICS / "predictions.csv") as scratch:
         table = pd.DataFrame({"actual": names[labels], "predicted": names[probabilities.argmax(axis=1)]})
         table.to_csv(scratch, index=False, lineterminator="\n")
 
-    figures.save(figures.learning_curves(pd.read_csv("metrics/history.csv")), PLOTS / "learning_curves.png")
+    figures.save(figures.learning_curves(pd.read_csv(HISTORY)), PLOTS / "learning_curves.png")
     figures.save(figures.confusion(scoring.confusion(probabilities, labels, classes), classes), PLOTS / "confusion.png")
     figures.save(figures.misclassified(images, labels, probabilities, classes), PLOTS / "misclassified.png")
     low, high = metrics["accuracy_low"], metrics["accuracy_high"]

@@ -6,33 +6,40 @@ Run:    python -m stages.train
 """
 
 import csv
-from pathlib import Path
 
 from mnist.data.table import read_csv
 from mnist.errors import run
 from mnist.files import atomic, write_json
-from mnist.learning.training import HISTORY, split, train
+from mnist.learning.backend import settings
+from mnist.learning.checkpoint import Checkpoint, History
+from mnist.learning.feed import split
+from mnist.learning.training import COLUMNS, train
 from mnist.params import load_params
+from mnist.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
 
 
+@settings()
 def main() -> None:
     """Train, going on from the last finished epoch where an earlier run was interrupted."""
-    params = load_params()
-    images, labels = read_csv(Path("data/csv/train.csv"), len(params.chosen_dataset.classes))
-    folder = Path("models/checkpoints/train")
-    model, history, checkpoint = train(params, params.architecture, params.training, images, labels, folder)
+    pair = load_params().pair()
+    data = read_csv(TRAIN_CSV, pair.classes)
+    with Checkpoint(CHECKPOINTS / "train", pair, data) as checkpoint:
+        model, history = train(pair, data, checkpoint)
+        with atomic(MODEL) as scratch:
+            model.save(scratch)
+        write_history(history)
+        held_out = len(split(*data, pair.settings.validation_split)[1][0])
+        counts = {"num_images": len(data[0]) - held_out, "num_validation_images": held_out}
+        last = {name: history[-1][name] for name in COLUMNS if name in history[-1] and name != "learning_rate"}
+        write_json(METRICS / "train.json", {"parameters": model.count_params(), **counts, **last})
 
-    with atomic(Path("models/MNIST_keras_CNN.h5")) as scratch:
-        model.save(scratch)
-    with atomic(Path("metrics/history.csv")) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, HISTORY, lineterminator="\n")
+
+def write_history(history: History) -> None:
+    """Write a line for each epoch."""
+    with atomic(HISTORY) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(history)
-    held_out = len(split(images, labels, params.chosen_training.validation_split)[1][0])
-    counts = {"num_images": len(images) - held_out, "num_validation_images": held_out}
-    last = {name: history[-1][name] for name in HISTORY if name in history[-1] and name != "learning_rate"}
-    write_json(Path("metrics/train.json"), {"parameters": model.count_params(), **counts, **last})
-    checkpoint.finish(params.chosen_training)
 
 
 if __name__ == "__main__":

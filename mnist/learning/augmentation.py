@@ -2,7 +2,7 @@
 
 import math
 
-from mnist.learning.backend import keras, tf
+from mnist.learning.backend import tf
 from mnist.params import Augmentation
 
 
@@ -25,4 +25,13 @@ def distort(images: tf.Tensor, bounds: Augmentation, seed: tf.Tensor) -> tf.Tens
     shift_x += middle_x - a * middle_x - b * middle_y
     shift_y += middle_y - c * middle_x - d * middle_y
     zero = tf.zeros_like(a)
-    return keras.ops.image.affine_transform(images, tf.stack([a, b, shift_x, c, d, shift_y, zero, zero], axis=1))
+    transforms = tf.stack([a, b, shift_x, c, d, shift_y, zero, zero], axis=1)
+    distorted = tf.raw_ops.ImageProjectiveTransformV3(  # keras.ops would not run in a feed on another backend
+        images=images,
+        transforms=transforms,
+        output_shape=tf.shape(images)[1:3],
+        fill_value=0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )
+    return tf.ensure_shape(distorted, images.shape)

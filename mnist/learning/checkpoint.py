@@ -4,48 +4,65 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 import h5py
 import numpy as np
 
+from mnist import pixels
 from mnist.files import atomic
 from mnist.learning.backend import keras, tf
-from mnist.params import Training
+from mnist.learning.feed import Data
+from mnist.params import Pair
 
-# The code that decides what the weights become; a change in any of it makes old checkpoints worthless.
-CODE = ("architecture", "augmentation", "backend", "checkpoint", "normalization", "pixels", "training")
+History = list[dict[str, float]]  # a row for each epoch
 
 
-def key(layers: list[Any], training: Training, seed: int, images: np.ndarray, labels: np.ndarray) -> str:
-    """Hash of all that a training's weights depend on: settings, data, code and library versions.
+def key(pair: Pair, data: Data) -> str:
+    """Hash of all that a training's weights depend on: settings, data, code, library versions and Keras' backend.
 
     A constant learning rate makes epoch k independent of how many follow, so `epochs` is left out there.
     """
-    settings = training.model_dump(exclude={"epochs"} if training.schedule == "constant" else set())
-    versions = [keras.__version__, tf.__version__, np.__version__]
-    digest = hashlib.sha256(json.dumps([layers, settings, seed, versions]).encode())
-    for array in (images, labels):
+    settings = pair.settings.model_dump(exclude={"epochs"} if pair.settings.schedule == "constant" else set())
+    versions = [keras.backend.backend(), keras.__version__, tf.__version__, np.__version__]
+    digest = hashlib.sha256(json.dumps([pair.layers, settings, pair.classes, pair.seed, versions]).encode())
+    for array in data:
         digest.update(np.ascontiguousarray(array).data)
-    for name in CODE:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__)]:
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 
 
 class Checkpoint:
-    """The resumable state of one training: weights, optimizer state and the history so far, in one HDF5 file."""
+    """The resumable state of one training: weights, optimizer state and the history so far, in one HDF5 file.
 
-    def __init__(self, folder: Path, key: str) -> None:
-        """Use `folder` for this training alone; checkpoints of other keys there no longer serve and are removed."""
-        self.path = folder / f"{key}.weights.h5"
+    A context: train and save the results within. Left without an error, the training is finished and the file is
+    removed, unless more epochs could follow; left by an error, the file stays for the next run.
+    """
+
+    def __init__(self, folder: Path, pair: Pair, data: Data) -> None:
+        """Use `folder` for this training alone; checkpoints of others there no longer serve and are removed."""
+        self.path, self.settings = folder / f"{key(pair, data)}.weights.h5", pair.settings
         for stale in set(folder.glob("*")) - {self.path}:
             _remove(stale)
 
-    def load(self, model: keras.Model, epochs: int) -> list[dict[str, float]]:
-        """Set a compiled `model` to the checkpoint, if there is one of at most `epochs` epochs.
+    def __enter__(self) -> "Checkpoint":
+        return self
 
-        One whose training ended there and saved its results serves longer trainings alone, so that
-        `dvc repro --force` trains.
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        if kind is not None or not self.path.exists():
+            return
+        if self.settings.schedule == "constant":
+            with h5py.File(self.path, "a") as file:
+                file.attrs["finished"] = True
+        else:
+            _remove(self.path)
+
+    def load(self, model: keras.Model) -> History:
+        """Set a compiled `model` to the checkpoint, if there is one that serves.
+
+        A finished training's checkpoint is used only to extend it to more epochs; otherwise `dvc repro --force`
+        would skip the training.
 
         Returns:
             One row of history for each epoch already done; empty where the training starts afresh.
@@ -56,9 +73,9 @@ class Checkpoint:
         fresh = [(variable, variable.numpy()) for variable in (*model.variables, *model.optimizer.variables)]
         try:
             with h5py.File(self.path) as file:
-                history: list[dict[str, float]] = json.loads(file.attrs["history"])
+                history: History = json.loads(file.attrs["history"])
                 finished = "finished" in file.attrs
-            if len(history) + finished > epochs:
+            if len(history) + finished > self.settings.epochs:
                 return []
             model.load_weights(self.path)
         except (OSError, KeyError, ValueError):
@@ -66,23 +83,15 @@ class Checkpoint:
             for variable, value in fresh:
                 variable.assign(value)
             return []
-        print(f"going on after epoch {len(history)} of {epochs}", flush=True)
+        print(f"going on after epoch {len(history)} of {self.settings.epochs}", flush=True)
         return history
 
-    def save(self, model: keras.Model, history: list[dict[str, float]]) -> None:
+    def save(self, model: keras.Model, history: History) -> None:
         """Replace the checkpoint, all or nothing."""
         with atomic(self.path) as scratch:
             model.save_weights(scratch)
             with h5py.File(scratch, "a") as file:
                 file.attrs["history"] = json.dumps(history)
-
-    def finish(self, training: Training) -> None:
-        """Call once the results are saved. Removes the checkpoint, unless more epochs could follow it."""
-        if training.schedule == "constant":
-            with h5py.File(self.path, "a") as file:
-                file.attrs["finished"] = True
-        else:
-            _remove(self.path)
 
 
 def _remove(path: Path) -> None:

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 
 from mnist.errors import PipelineError
-from mnist.learning.backend import keras, tf, untuned
+from mnist.learning.backend import keras, tf
+from mnist.learning.feed import BATCH, untuned
+from mnist.learning.keras2 import is_keras_2
 from mnist.pixels import scale
-
-BATCH = 500  # images; throughput on a CPU is flat from here on
 
 
 class ModelError(PipelineError):
@@ -19,12 +19,17 @@ class ModelError(PipelineError):
 def load_model(path: Path, compile: bool = True) -> keras.Model:
     """Load a Keras model: architecture and weights and, with `compile`, compile settings and optimizer state.
 
+    Of a file that Keras 1 or 2 wrote only architecture and weights: Keras 3 has other optimizers.
+
     Raises:
-        ModelError: not a Keras model.
+        ModelError: no such file, or no Keras model.
     """
+    if not path.is_file():
+        raise ModelError(f"{path}: expected the trained model, found no such file; run `dvc repro` or `dvc pull`")
     try:
-        model = keras.models.load_model(path, compile=compile)
-        if compile and path.suffix == ".h5":
+        whole = compile and not (path.suffix == ".h5" and is_keras_2(path))
+        model = keras.models.load_model(path, compile=whole)
+        if whole and path.suffix == ".h5":
             _restore_optimizer(model, path)
     except (ValueError, OSError, KeyError) as error:
         raise ModelError(f"{path}: expected a Keras model: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,33 @@
+"""Which classes of Keras may be named in params.yaml and in architecture files. Read without importing Keras."""
+
+import ast
+import functools
+import importlib
+from importlib.util import find_spec
+from pathlib import Path
+
+# Layers that take code or files.
+REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+REFUSED_LAYERS |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # their vocabulary can be a file
+UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
+
+
+@functools.cache
+def keras_classes(module: str) -> frozenset[str]:
+    """Names of the classes of `keras.<module>` that may be used, for `layers` or `optimizers`.
+
+    They are read from Keras' source, which takes milliseconds; where Keras is laid out otherwise, it is imported.
+    """
+    names = _names_in_source(module) or set(dir(importlib.import_module(f"keras.{module}")))
+    return frozenset(name for name in names if name[0].isupper()) - REFUSED_LAYERS - UNUSABLE
+
+
+def _names_in_source(module: str) -> set[str]:
+    """What `keras/<module>/__init__.py` imports by name; nothing where there is no such file."""
+    spec = find_spec("keras")
+    source = Path(spec.origin or "").with_name(module) / "__init__.py" if spec else Path()
+    if not source.is_file():
+        return set()
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name for node in imports for alias in node.names}

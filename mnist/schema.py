@@ -1,0 +1,26 @@
+"""The JSON schema of params.yaml, which editors use to complete and to check it.
+
+Run: python -m mnist.schema > params.schema.json
+"""
+
+import json
+from typing import Any
+
+from mnist.export.formats import FORMATS
+from mnist.keras_classes import keras_classes
+from mnist.params import Params
+
+
+def schema() -> dict[str, Any]:
+    """The schema of everything in params.yaml, with the names of layers, optimizers and export formats."""
+    found = Params.model_json_schema()
+    layer = found["properties"]["architectures"]["additionalProperties"]["items"]
+    layer["propertyNames"] = {"enum": sorted(keras_classes("layers"))}
+    sections = found["$defs"]
+    sections["Training"]["properties"]["optimizer"]["propertyNames"] = {"enum": sorted(keras_classes("optimizers"))}
+    sections["Export"]["properties"]["formats"]["items"]["enum"] = [*FORMATS]
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

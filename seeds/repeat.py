@@ -1,0 +1,49 @@
+"""Train a pair from one seed and test it, so that a result is the mean of several.
+
+Reads:  data/csv/{train,test}.csv; params `dataset`, `architectures`, `trainings`
+Writes: metrics/seeds/<architecture>-<training>-<seed>.json
+Run:    python -m seeds.repeat --architecture fast --training fast --seed 0, by `dvc repro seeds/dvc.yaml`
+"""
+
+import argparse
+
+from mnist.data.table import read_csv
+from mnist.errors import run
+from mnist.files import write_json
+from mnist.learning.backend import settings
+from mnist.learning.checkpoint import Checkpoint
+from mnist.learning.model import predict
+from mnist.learning.training import train
+from mnist.params import load_params
+from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
+from mnist.scoring import score
+
+KEPT = ("accuracy", "accuracy_low", "accuracy_high", "loss", "num_errors", "num_images")
+
+
+@settings()
+def main() -> None:
+    """Train as the main pipeline does, with a checkpoint of its own."""
+    asked, params = parse(), load_params()
+    pair = params.pair(asked.architecture, asked.training)._replace(seed=asked.seed)
+    name = f"{asked.architecture}-{asked.training}-{asked.seed}"
+    data = read_csv(TRAIN_CSV, pair.classes)
+    with Checkpoint(CHECKPOINTS / "seeds" / name, pair, data) as checkpoint:
+        model, _ = train(pair, data, checkpoint)
+        images, labels = read_csv(TEST_CSV, pair.classes)
+        metrics = score(predict(model, images), labels, params.chosen_dataset.classes)
+        write_json(METRICS / f"seeds/{name}.json", {figure: metrics[figure] for figure in KEPT})
+    print(f"{name}: test accuracy {metrics['accuracy']:.2%}")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m seeds.repeat", description="Train and test a pair from a seed.")
+    parser.add_argument("--architecture", required=True, help="a key of architectures")
+    parser.add_argument("--training", required=True, help="a key of trainings")
+    parser.add_argument("--seed", type=int, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
