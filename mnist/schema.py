@@ -14,7 +14,8 @@ from mnist.params import Params
 def schema() -> dict[str, Any]:
     """The schema of everything in params.yaml, with the names of layers, optimizers and export formats."""
     found = Params.model_json_schema()
-    layer = found["properties"]["architectures"]["additionalProperties"]["items"]
+    (architecture,) = found["properties"]["architectures"]["patternProperties"].values()
+    layer = architecture["items"]
     layer["propertyNames"] = {"enum": sorted(keras_classes("layers"))}
     sections = found["$defs"]
     sections["Training"]["properties"]["optimizer"]["propertyNames"] = {"enum": sorted(keras_classes("optimizers"))}

@@ -8,7 +8,6 @@ import onnxruntime
 from mnist.errors import PipelineError
 from mnist.pixels import scale
 
-MODEL = Path("models/export/MNIST_keras_CNN.onnx")
 BATCH = 64  # images; throughput on a CPU is flat from here on
 CLASSES = 10
 

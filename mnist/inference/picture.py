@@ -18,9 +18,6 @@ MAX_PIXELS = 80_000_000  # a 48-megapixel phone's picture fits; below Pillow's o
 MAX_SIDE = 32_767  # pixels; also the longest side that most writers of pictures allow
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
 
-# Pillow only warns of pictures up to twice its limit; as an error the warning stops them before they are decoded.
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-
 
 class PictureError(PipelineError):
     """A file that holds no digit that can be read; the text names it, what was expected and what was found."""
@@ -67,7 +64,10 @@ def decode(content: bytes, name: str) -> np.ndarray:
         PictureError: not one of FORMATS, damaged, or larger than MAX_PIXELS or MAX_SIDE, which is seen before decoding.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with warnings.catch_warnings():  # Pillow warns of large pictures, which `_check_size` refuses
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+        with image:
             _check_size(image.size, name)
             image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
             return grey(image)
@@ -75,7 +75,7 @@ def decode(content: bytes, name: str) -> np.ndarray:
         raise
     except Image.UnidentifiedImageError:
         raise PictureError(f"{name}: expected a picture ({', '.join(FORMATS)}), found {content[:8]!r}…") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except Image.DecompressionBombError:
         raise PictureError(f"{name}: expected at most {MAX_PIXELS:,} pixels, found more") from None
     except Exception as error:  # the decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
         raise PictureError(f"{name}: expected a whole picture, found damaged data: {_reason(error)}") from None
