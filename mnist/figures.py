@@ -56,16 +56,26 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns:
 
 @_plain
 def learning_curves(history: "pd.DataFrame") -> Figure:
-    """Loss and accuracy over the epochs, training and (where there is one) validation."""
+    """Loss and accuracy over the epochs, training and (where there is one) validation; a single epoch as bars."""
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for key, label, color in ((metric, "training", TRAIN), (f"val_{metric}", "validation", VALIDATION)):
-            if history[key].notna().any():
-                axes.plot(history["epoch"], history[key], marker="o", markersize=4, color=color, label=label)
-        axes.set(title=metric, xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.25)
-        axes.legend(frameon=False)
+        axes.set(title=metric)
+        axes.grid(axis="y", alpha=0.25)
+        series = [("training", history[metric], TRAIN), ("validation", history[f"val_{metric}"], VALIDATION)]
+        for label, values, color in series:
+            if values.isna().all():
+                continue
+            if len(history) > 1:
+                axes.plot(history["epoch"], values, marker="o", markersize=4, color=color, label=label)
+            else:
+                axes.bar_label(axes.bar(label, values, 0.5, color=color), fmt="%.4f", padding=3)
+        if len(history) > 1:
+            axes.set(xlabel="epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend(frameon=False)
+        else:
+            axes.set(xlabel="after one epoch")
+            axes.margins(x=0.5, y=0.15)
     return figure
 
 
