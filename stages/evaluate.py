@@ -31,7 +31,8 @@ def main() -> None:
     with atomic(PROBABILITIES) as scratch:
         np.save(scratch, probabilities)
     metrics = scoring.score(probabilities, labels, classes)
-    write_json(METRICS / "evaluate.json", metrics)
+    per_class = [{"name": name} | row for name, row in metrics["classes"].items()]
+    write_json(METRICS / "evaluate.json", metrics | {"classes": per_class})  # lists stay out of `dvc metrics diff`
     names = np.array(classes)
     with atomic(METRICS / "predictions.csv") as scratch:
         table = pd.DataFrame({"actual": names[labels], "predicted": names[probabilities.argmax(axis=1)]})

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import struct
-from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -11,14 +10,14 @@ from sklearn.datasets import load_digits
 TRAIN = 1437  # the first four fifths; the other 360 are the test images, by other writers
 
 
-def load() -> tuple[np.ndarray, np.ndarray]:
+def load():
     """`uint8` images `(1797, 28, 28)`, each pixel of 0–16 become a 3×3 square of 0–255 within a border; labels."""
     images, labels = load_digits(return_X_y=True)
     bytes_ = (images.reshape(-1, 8, 8).astype(np.uint16) * 255 // 16).astype(np.uint8)
     return np.pad(bytes_.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2))), labels.astype(np.uint8)
 
 
-def idx_files() -> dict[str, bytes]:
+def idx_files():
     """The four uncompressed IDX files, by name; written without the code under test."""
     images, labels = load()
     parts = {"train": slice(None, TRAIN), "t10k": slice(TRAIN, None)}
@@ -30,7 +29,7 @@ def idx_files() -> dict[str, bytes]:
     return files
 
 
-def write_idx_folder(folder: Path, gz: bool = False) -> dict[str, str]:
+def write_idx_folder(folder, gz=False):
     """Write the four files into `folder`, as `name` or as `name.gz`.
 
     Returns:

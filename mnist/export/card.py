@@ -95,7 +95,7 @@ def card(
         num_training=trained["num_images"],
         num_validation=trained["num_validation_images"],
         count=len(metrics["classes"]),
-        names=", ".join(metrics["classes"]),
+        names=", ".join(row["name"] for row in metrics["classes"]),
         rows="\n".join(_row(result) for result in report.values()),
         usage="\n\n".join(_block(form) for form in formats.values()),
         parameters_sha256=hashlib.sha256(trained_from.encode()).hexdigest(),

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -36,10 +34,11 @@ FLAGS = [
     "--disable-sync",
     "--window-size=940,700",
 ]
+pytestmark = pytest.mark.slow
 PATIENCE = 60  # seconds until a wait is given up
 
 
-def find(*names: str) -> str:
+def find(*names):
     """The first of these programs that is there; without any the test is skipped, but fails in CI."""
     if path := next(filter(None, map(shutil.which, names)), None):
         return path
@@ -48,7 +47,7 @@ def find(*names: str) -> str:
     pytest.skip(f"needs one of {', '.join(names)}")
 
 
-def bar_or_ring() -> np.ndarray:
+def bar_or_ring():
     """Weights `(784, 10)` that call ink in the middle columns a 1, ink on an oval about them a 0, and nothing else."""
     y, x = np.mgrid[:28, :28] - 14
     weights = np.full((28, 28, 10), -1, np.float32)
@@ -58,14 +57,14 @@ def bar_or_ring() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("draw") / "linear.onnx"
     write_model(path, bar_or_ring())
     return path
 
 
 @pytest.fixture(scope="module")
-def address(model: Path) -> Iterator[str]:
+def address(model):
     """The page, served by the real program on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -81,7 +80,7 @@ def address(model: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+def browser(tmp_path):
     options = webdriver.ChromeOptions()
     options.binary_location = find("chromium", "chromium-browser", "google-chrome")
     for flag in [*FLAGS, f"--user-data-dir={tmp_path}"]:
@@ -94,7 +93,7 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
-def stroke(browser: webdriver.Chrome, points: list[tuple[int, int]]) -> None:
+def stroke(browser, points):
     """Draw with the mouse through points relative to the pad's middle."""
     pad = browser.find_element(By.CSS_SELECTOR, "#draw canvas")
     actions = ActionChains(browser, duration=20).move_to_element_with_offset(pad, *points[0]).click_and_hold()
@@ -103,12 +102,12 @@ def stroke(browser: webdriver.Chrome, points: list[tuple[int, int]]) -> None:
     actions.release().perform()
 
 
-def shown(browser: webdriver.Chrome) -> str:
+def shown(browser):
     """The digit that the page answers, or nothing."""
     return browser.execute_script('return document.querySelector("#draw .digit").textContent')
 
 
-def hosts(browser: webdriver.Chrome) -> set[str]:
+def hosts(browser):
     """Every host that the page has asked for anything, since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     requests = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
@@ -116,7 +115,7 @@ def hosts(browser: webdriver.Chrome) -> set[str]:
     return {url.hostname or "" for url in urls if url.scheme in ("http", "https", "ws", "wss")}
 
 
-def test_stroke_is_answered_cleared_and_known_to_no_other_host(browser: webdriver.Chrome, address: str) -> None:
+def test_stroke_is_answered_cleared_and_known_to_no_other_host(browser, address):
     wait = WebDriverWait(browser, PATIENCE)
     browser.get(address)
     wait.until(lambda page: page.find_elements(By.CSS_SELECTOR, "#draw canvas"))
@@ -139,7 +138,7 @@ def test_stroke_is_answered_cleared_and_known_to_no_other_host(browser: webdrive
     assert hosts(browser) == {"127.0.0.1"}
 
 
-def test_page_loads_nothing_from_another_host(address: str) -> None:
+def test_page_loads_nothing_from_another_host(address):
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address) as page:
         html = page.read().decode()
     outside = [
@@ -148,7 +147,7 @@ def test_page_loads_nothing_from_another_host(address: str) -> None:
     assert outside == []
 
 
-def test_port_in_use_is_one_line(address: str, model: Path) -> None:
+def test_port_in_use_is_one_line(address, model):
     port = address.rpartition(":")[2].rstrip("/")
     command = [sys.executable, "-m", "apps.draw", "--port", port, "--model", str(model)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -157,10 +156,10 @@ def test_port_in_use_is_one_line(address: str, model: Path) -> None:
 
 
 @pytest.mark.parametrize("drawing", ["", PNG, "no base64 at all", PNG + base64.b64encode(b"no picture").decode()])
-def test_what_is_no_drawing_shows_the_empty_frame(model: Path, drawing: str) -> None:
+def test_what_is_no_drawing_shows_the_empty_frame(model, drawing):
     assert answer(drawing, Classifier(model)) == frame(None, None)
 
 
-def test_bar_is_as_long_as_its_share() -> None:
+def test_bar_is_as_long_as_its_share():
     assert 'style="width: 25.0%"' in bar(3, 0.25, best=False)
     assert "best" in bar(3, 0.9, best=True)

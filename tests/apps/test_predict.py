@@ -18,20 +18,20 @@ from mnist.inference.prepare import prepare
 from tests.clones import ROOT
 
 
-def render(image: np.ndarray) -> Image.Image:
+def render(image):
     """An 8×8 image in 0–16 as dark ink on white paper, 64 pixels a side."""
     paper = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
     return paper.resize((64, 64), Image.Resampling.BICUBIC)
 
 
-def fit() -> np.ndarray:
+def fit():
     """Weights `(784, 10)`: ridge regression on scikit-learn's digits, solved without any code of the pipeline."""
     digits = load_digits()
     x = np.stack([prepare(render(image)) for image in digits.images]).reshape(-1, 784) / 255
     return np.linalg.solve(x.T @ x + np.eye(784), x.T @ np.eye(10)[digits.target]).astype(np.float32) * 10
 
 
-def write_model(path: Path, weights: np.ndarray) -> None:
+def write_model(path, weights):
     """Write softmax(image · weights) as ONNX, with the inputs and outputs of the exported model."""
     constants = {"shape": np.array([-1, 784]), "weights": weights}
     nodes = [
@@ -47,12 +47,12 @@ def write_model(path: Path, weights: np.ndarray) -> None:
 
 
 @pytest.fixture(scope="module")
-def weights() -> np.ndarray:
+def weights():
     return fit()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, weights: np.ndarray) -> Path:
+def folder(tmp_path_factory, weights):
     """A folder with linear.onnx and 0.png … 9.png."""
     folder = tmp_path_factory.mktemp("predict")
     write_model(folder / "linear.onnx", weights)
@@ -61,12 +61,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, weights: np.ndarray) -> Pat
     return folder
 
 
-def predict(folder: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def predict(folder, *arguments, stdin=b""):
     command = [sys.executable, "-m", "apps.predict", "--model", str(folder / "linear.onnx"), *arguments]
     return subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, check=False)
 
 
-def test_table_is_aligned_and_names_each_digit(folder: Path) -> None:
+def test_table_is_aligned_and_names_each_digit(folder):
     done = predict(folder, *(str(folder / f"{digit}.png") for digit in range(10)))
     assert (done.returncode, done.stderr) == (0, b"")
     heading, *rows = done.stdout.decode().splitlines()
@@ -75,7 +75,7 @@ def test_table_is_aligned_and_names_each_digit(folder: Path) -> None:
     assert len({(len(row), row.index("%")) for row in rows}) == 1
 
 
-def test_json_holds_the_probabilities_that_numpy_computes(folder: Path, weights: np.ndarray) -> None:
+def test_json_holds_the_probabilities_that_numpy_computes(folder, weights):
     file = folder / "3.png"
     (row,) = json.loads(predict(folder, "--json", str(file)).stdout)
     logits = prepare(file.read_bytes()).reshape(784) / 255 @ weights
@@ -86,19 +86,19 @@ def test_json_holds_the_probabilities_that_numpy_computes(folder: Path, weights:
     assert row["second_confidence"] == pytest.approx(probabilities[second], abs=1e-5)
 
 
-def test_csv_has_a_heading_and_a_row_for_each_file(folder: Path) -> None:
+def test_csv_has_a_heading_and_a_row_for_each_file(folder):
     files = [str(folder / "5.png"), str(folder / "0.png")]
     rows = list(csv.DictReader(io.StringIO(predict(folder, "--csv", *files).stdout.decode())))
     assert [(row["file"], row["digit"]) for row in rows] == [(files[0], "5"), (files[1], "0")]
 
 
 @pytest.mark.parametrize("arguments", [[], ["-"]])
-def test_standard_input_is_read(folder: Path, arguments: list[str]) -> None:
+def test_standard_input_is_read(folder, arguments):
     done = predict(folder, "--csv", *arguments, stdin=(folder / "4.png").read_bytes())
     assert done.stdout.decode().splitlines()[1].startswith("-,4,")
 
 
-def test_bad_files_have_a_line_each_and_the_others_are_answered(folder: Path, tmp_path: Path) -> None:
+def test_bad_files_have_a_line_each_and_the_others_are_answered(folder, tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "notes\n.txt").write_text("not a picture")
     bad = [str(tmp_path / "empty.png"), str(tmp_path / "none.png"), str(tmp_path / "notes\n.txt"), str(tmp_path)]
@@ -110,12 +110,12 @@ def test_bad_files_have_a_line_each_and_the_others_are_answered(folder: Path, tm
     assert all(line.startswith("error: ") and "expected" in line and "found" in line for line in lines)
 
 
-def test_no_answer_at_all_is_an_empty_json_array(folder: Path) -> None:
+def test_no_answer_at_all_is_an_empty_json_array(folder):
     done = predict(folder, "--json", "nowhere.png")
     assert (done.returncode, json.loads(done.stdout)) == (1, [])
 
 
-def test_many_files_are_answered_in_order_as_few_are(folder: Path) -> None:
+def test_many_files_are_answered_in_order_as_few_are(folder):
     names = [str(folder / f"{(i * 7) % 10}.png") for i in range(600)]
     names[300] = "nowhere.png"
     done = predict(folder, "--csv", *names)
@@ -127,7 +127,7 @@ def test_many_files_are_answered_in_order_as_few_are(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [400, 3000])  # 3,000 go to several processes
-def test_reader_who_stops_early_is_no_error(folder: Path, count: int) -> None:
+def test_reader_who_stops_early_is_no_error(folder, count):
     command = [sys.executable, "-m", "apps.predict", "--json", "--model", str(folder / "linear.onnx")]
     files = [str(folder / "1.png")] * count
     with subprocess.Popen(command + files, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -138,14 +138,14 @@ def test_reader_who_stops_early_is_no_error(folder: Path, count: int) -> None:
         assert process.wait() == 0
 
 
-def test_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
+def test_missing_model_says_how_to_get_it(tmp_path):
     done = predict(tmp_path, "any.png")
     path = tmp_path / "linear.onnx"
     line = f"error: {path}: expected the exported model, found no such file; run `dvc repro` or `dvc pull`\n"
     assert (done.returncode, done.stdout, done.stderr.decode()) == (1, b"", line)
 
 
-def test_other_models_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_other_models_are_refused_in_one_line(tmp_path):
     write_model(tmp_path / "linear.onnx", np.zeros((784, 3), np.float32))
     done = predict(tmp_path, "any.png")
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
@@ -156,7 +156,7 @@ def test_other_models_are_refused_in_one_line(tmp_path: Path) -> None:
     assert b"expected an ONNX model" in done.stderr
 
 
-def test_nothing_heavy_is_imported(folder: Path) -> None:
+def test_nothing_heavy_is_imported(folder):
     script = (
         "import sys, apps.predict; sys.argv[0] = 'predict'; apps.predict.main();"
         "sys.exit(' '.join({'tensorflow', 'keras', 'scipy', 'pandas', 'gradio'} & set(sys.modules)) or None)"

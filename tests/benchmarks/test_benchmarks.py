@@ -44,6 +44,7 @@ def test_a_phase_within_another_interrupts_it(monkeypatch):
     assert clock.seconds == by_hand
 
 
+@pytest.mark.slow
 def test_a_timed_stage_writes_what_it_writes_and_where_its_seconds_went(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path / "copy")
     clone.environment["PHASES"] = str(tmp_path / "phases")
@@ -58,6 +59,7 @@ def test_a_timed_stage_writes_what_it_writes_and_where_its_seconds_went(reproduc
         assert seconds["fit"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fast", "keras_docs"])
 def test_a_contender_reports_each_epoch_until_it_reaches_the_target(name, real_digits, monkeypatch, capfd):
     monkeypatch.chdir(ROOT)
@@ -99,9 +101,3 @@ def test_a_report_is_a_table_and_the_same_figures_as_json(tmp_path, monkeypatch,
     written = json.loads((tmp_path / "benchmarks/some.json").read_text())
     assert written["results"][0] == {"name": "a_b", "rate": 12345.6, "share": 0.123456}
     assert written["machine"]["cores"] >= 1
-
-
-def test_the_pipeline_benchmark_knows_every_stage():
-    from benchmarks.pipeline import STAGES
-
-    assert STAGES == clones.STAGES

@@ -1,9 +1,14 @@
-"""What the README says is so."""
+"""What README says is so.
+
+README and the files that its figures come from are read as they were committed together, so that a user's own run, and
+the commit of it, change nothing here.
+"""
 
 import json
 import re
 import subprocess
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -11,37 +16,61 @@ from benchmarks.report import table
 from tests.conftest import ROOT
 
 
-def committed(*command: str) -> str:
-    """What Git says of the last commit, whatever a run since then has written over."""
+def git(*command):
     return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-README = committed("show", "HEAD:README.md")
+COMMIT = git("log", "-1", "--format=%H", "--", "README.md").strip()
+README = git("show", f"{COMMIT}:README.md")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
 
 
-def read_json(name: str) -> dict:
-    return json.loads(committed("show", f"HEAD:metrics/{name}"))
+def metrics(name):
+    return json.loads(git("show", f"{COMMIT}:metrics/{name}"))
 
 
-def test_the_results_are_those_of_the_committed_metrics() -> None:
-    metrics = read_json("evaluate.json")
-    found = re.search(r"test accuracy \| ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+) %", README)
-    assert found
-    expected = [metrics[key] for key in ("accuracy", "accuracy_low", "accuracy_high")]
-    assert [float(text) for text in found.groups()] == pytest.approx([100 * value for value in expected], abs=0.0051)
+def metrics_in(folder):
+    """File's stem → content."""
+    files = git("ls-tree", "--name-only", COMMIT, f"metrics/{folder}/").split()
+    return {Path(file).stem: metrics(f"{folder}/{Path(file).name}") for file in files}
 
 
-def test_the_baselines_are_those_of_the_committed_metrics() -> None:
+def percent(value):
+    return f"{value:.2%}".rstrip("%")
+
+
+def test_each_pairs_mean_is_that_of_its_committed_seeds():
+    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d., ]+) % \|$", SECTIONS["Results"], re.MULTILINE)
+    assert {"fast-fast", "bn_cnn-one_cycle"} == {f"{architecture}-{training}" for architecture, training, *_ in rows}
+    seeds = metrics_in("seeds")
+    for architecture, training, average, each in rows:
+        found = [seeds[name]["accuracy"] for name in sorted(seeds) if name.startswith(f"{architecture}-{training}-")]
+        assert each == ", ".join(map(percent, found))
+        assert average == percent(mean(found))
+
+
+def test_the_accuracy_of_the_default_pair_and_its_interval_are_the_evaluated_ones():
+    found = re.search(r"has ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+) %\)", SECTIONS["Results"])
+    expected = metrics("evaluate.json")
+    assert list(found.groups()) == [percent(expected[key]) for key in ("accuracy", "accuracy_low", "accuracy_high")]
+
+
+def test_as_many_exports_change_a_prediction_as_readme_says():
+    changed = {name: row["changed_predictions"] for name, row in metrics("export.json").items()}
+    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    unchanged, of_int8 = words[list(changed.values()).count(0)], words[changed["litert_int8"]]
+    text = " ".join(SECTIONS["Results"].split())
+    assert f"Of the {words[len(changed)]} exported formats, {unchanged} change no prediction" in text
+    assert f"The eight-bit LiteRT file changes {of_int8}," in text
+
+
+def test_the_baselines_are_those_of_the_committed_metrics():
     rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) % \|.*\|$", SECTIONS["Published systems"], re.MULTILINE)
-    files = committed("ls-tree", "--name-only", "HEAD", "metrics/baselines/").split()
-    reproduced = {Path(file).stem: read_json(f"baselines/{Path(file).name}") for file in files}
-    assert {name: float(text) for name, text in rows} == pytest.approx(
-        {name: 100 * result["accuracy"] for name, result in reproduced.items()}, abs=0.0051
-    )
+    expected = {name: percent(result["accuracy"]) for name, result in metrics_in("baselines").items()}
+    assert dict(rows) == expected
 
 
-def test_the_benchmarks_tables_are_those_of_their_json() -> None:
+def test_the_benchmarks_tables_are_those_of_their_json():
     text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     reports = sorted((ROOT / "benchmarks").glob("*.json"))
     assert reports
@@ -49,23 +78,32 @@ def test_the_benchmarks_tables_are_those_of_their_json() -> None:
         assert table(json.loads(path.read_text(encoding="utf-8"))["results"]) in text, path.name
 
 
-def test_the_file_tree_names_what_is_there() -> None:
-    tree = SECTIONS["What is where"].split("```")[1]
-    names = re.findall(r"^(\w[\w.]*/?)", tree, re.MULTILINE)
-    assert len(names) > 5
-    assert all((ROOT / name).exists() for name in names if name not in ("data/", "models/"))  # DVC's, not Git's
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+def test_the_tree_names_every_folder():
+    tree = SECTIONS["How it works"].split("```")[1]
+    names = re.findall(r"^(?:  )?(\w[\w.]*/?)  ", tree, re.MULTILINE)
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"docs"}
+    folders |= {path.parent.name for path in ROOT.glob("mnist/*/__init__.py")}
     assert folders <= {name.rstrip("/") for name in names}
+    assert {"params.yaml", "dvc.yaml", "dvc.lock"} <= set(names)
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links
-    assert all((ROOT / link).exists() for link in links)
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert all((ROOT / page).parent.joinpath(link).exists() for link in links if "://" not in link)
 
 
-def test_the_two_commands_install_what_they_run() -> None:
-    commands = re.findall(r"```sh\n(pip install [^\n]+)\n```", SECTIONS["Run it"])
+def test_every_test_that_contributing_names_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    named = re.findall(r"(test_\w+\.py)(?:::(\w+))?", text)
+    assert len(named) > 5
+    for file, test in named:
+        assert f"def {test}" in tests[file], (file, test)
+
+
+def test_the_two_commands_install_what_they_run():
+    commands = re.findall(r"```sh\n(pip install [^\n]+)\n```", SECTIONS["Quick start"])
     assert commands == [
         "pip install -r requirements.txt && dvc repro",
         "pip install -r requirements-dev.txt && python -m pytest",
