@@ -4,16 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 
 from tests.digits import write_idx_folder
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("download", "convert", "train", "evaluate", "export")
+STAGES = tuple(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
 SMALL = [
     {"Conv2D": {"filters": 8, "kernel_size": 5, "strides": 2}},
     {"BatchNormalization": {}},
@@ -36,47 +34,57 @@ QUICK = {
 class Clone:
     """A Git and DVC repository in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         self.folder = folder
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         author = {
             f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
         self.environment = os.environ | author | {"PATH": path, "DVC_NO_ANALYTICS": "1"}
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as for most users
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command):
         """Start a command in the clone, in a process group of its own, stdout and stderr in pipes."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
             command, cwd=self.folder, env=self.environment, text=True, start_new_session=True, **pipes
         )
 
-    def run(self, *command: str) -> str:
+    def run(self, *command):
         """Run a command in the clone; what it printed on stdout. Fails where the command fails."""
         process = self.start(*command)
         output, errors = process.communicate()
         assert process.returncode == 0, f"{' '.join(command)}: exit {process.returncode}\n{output}\n{errors}"
         return output
 
-    def commit(self, message: str) -> None:
+    def commit(self, message):
         """Commit everything."""
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
 
-    def edit(self, change: Callable[[Any], object], name: str = "params.yaml") -> None:
+    def edit(self, change, name="params.yaml"):
         """Change a YAML file of the clone in place, comments kept."""
         yaml, path = YAML(), self.folder / name
         content = yaml.load(path)
         change(content)
         yaml.dump(content, path)
 
-    def copy(self, parent: Path) -> "Clone":
+    def copy(self, parent):
         """A copy in `parent`, with the cache and with the remote beside it."""
         shutil.copytree(self.folder.parent, parent, symlinks=True, dirs_exist_ok=True)
         return Clone(parent / self.folder.name)
 
 
-def small_clone(parent: Path) -> Clone:
+def repository(folder):
+    """An empty Git and DVC repository in `folder`."""
+    clone = Clone(folder)
+    folder.mkdir(exist_ok=True)
+    clone.run("git", "init", "--quiet", "--initial-branch=main")
+    clone.run("dvc", "init", "--quiet")
+    return clone
+
+
+def small_clone(parent):
     """The working tree of this project as a fresh repository in `parent`, set to a small data set of real digits."""
     clone = Clone(parent / "clone")
     listed = subprocess.run(
@@ -91,7 +99,7 @@ def small_clone(parent: Path) -> Clone:
             shutil.copy2(ROOT / name, clone.folder / name)
     digests = write_idx_folder(parent / "digits", gz=True)
 
-    def small(params: Any) -> None:
+    def small(params):
         classes = [str(digit) for digit in range(10)]
         params["datasets"]["digits"] = {"classes": classes, "sources": ["file:../digits"], "sha256": digests}
         params["architectures"]["small"] = SMALL
@@ -104,6 +112,6 @@ def small_clone(parent: Path) -> Clone:
     return clone
 
 
-def stages_run(output: str) -> list[str]:
+def stages_run(output):
     """The stages of the main pipeline whose commands dvc ran, in order."""
     return [stage for stage in STAGES if f"Running stage '{stage}'" in output]

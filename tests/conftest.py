@@ -4,8 +4,6 @@ import copy
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,22 +25,22 @@ TINY = [
 
 
 @pytest.fixture(scope="session")
-def real_digits() -> tuple[np.ndarray, np.ndarray]:
+def real_digits():
     """`uint8` images `(1797, 28, 28)` and labels `(1797,)`."""
     return digits.load()
 
 
 @pytest.fixture
-def content() -> dict:
+def content():
     """The project's own params.yaml as plain data, free to be changed."""
     return copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")))
 
 
 @pytest.fixture
-def run_module(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+def run_module(tmp_path):
     """Run `python -m <module>` of this project in the test's own folder."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess:
+    def run(*arguments):
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -69,24 +67,23 @@ def tiny_model(real_digits):
 def project(tmp_path, monkeypatch, content, tiny_model, real_digits):
     """A folder, entered, with parameters, test images and a model."""
     from mnist.data.table import write_csv
-    from mnist.export.formats import FORMATS
 
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, content)
     (tmp_path / "data/csv").mkdir(parents=True)
     write_csv([tuple(part[digits.TRAIN :] for part in real_digits)], tmp_path / "data/csv/test.csv")
     (tmp_path / "models").mkdir()
-    FORMATS["h5"].write(tiny_model, tmp_path / "models/MNIST_keras_CNN.h5", None)
+    tiny_model.save(tmp_path / "models/MNIST_keras_CNN.h5")
     return tmp_path
 
 
-def write_params(folder: Path, content: dict) -> None:
+def write_params(folder, content):
     """Write `content` as the params.yaml of a folder."""
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> clones.Clone:
+def reproduced(tmp_path_factory):
     """A clone after `dvc repro`, committed. Tests work on copies."""
     clone = clones.small_clone(tmp_path_factory.mktemp("reproduced"))
     assert clones.stages_run(clone.run("dvc", "repro")) == list(clones.STAGES)

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import contenders, convert, phases, time_to_accuracy
 from benchmarks.report import report
-from tests import clones
 from tests.conftest import ROOT
 
 

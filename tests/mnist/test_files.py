@@ -102,3 +102,13 @@ def test_sha256_of_abc_is_the_published_one(tmp_path):
     """FIPS 180-2, appendix B.1."""
     (tmp_path / "some").write_bytes(b"abc")
     assert sha256(tmp_path / "some") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_by_the_name_of_the_file(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied", "/some/.scratch")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    with pytest.raises(PermissionError) as refusal, atomic(tmp_path / "some.txt"):
+        pass
+    assert refusal.value.filename == str(tmp_path / "some.txt")

@@ -4,20 +4,21 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.clones import Clone
+from tests.clones import repository
 
+pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow
 ONNX = "models/export/MNIST_keras_CNN.onnx"
 MODEL = "models/MNIST_keras_CNN.h5"
 
 
 @pytest.fixture
-def pushed(reproduced: Clone, tmp_path: Path) -> Clone:
+def pushed(reproduced, tmp_path):
     """A clone whose outputs are in the remote beside it, and no longer in its own cache."""
     clone = reproduced.copy(tmp_path / "published")
     clone.run("dvc", "push")
@@ -26,17 +27,13 @@ def pushed(reproduced: Clone, tmp_path: Path) -> Clone:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Clone:
+def elsewhere(tmp_path):
     """An unrelated DVC project."""
-    clone = Clone(tmp_path / "elsewhere")
-    clone.folder.mkdir()
-    clone.run("git", "init", "--quiet")
-    clone.run("dvc", "init", "--quiet")
-    return clone
+    return repository(tmp_path / "elsewhere")
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
+def s3():
     """The address of an S3 server on this machine."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -45,11 +42,11 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-def digest(path: Path) -> str:
+def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_dvc_get_and_import_bring_the_same_bytes(reproduced: Clone, pushed: Clone, elsewhere: Clone) -> None:
+def test_dvc_get_and_import_bring_the_same_bytes(reproduced, pushed, elsewhere):
     elsewhere.run("dvc", "get", str(pushed.folder), "models/export", "--out", "got")
     elsewhere.run("dvc", "import", str(pushed.folder), MODEL, "--out", "imported.h5")
     assert digest(elsewhere.folder / "got" / Path(ONNX).name) == digest(reproduced.folder / ONNX)
@@ -58,7 +55,7 @@ def test_dvc_get_and_import_bring_the_same_bytes(reproduced: Clone, pushed: Clon
     elsewhere.run("sh", "-c", "cd got && sha256sum --check --quiet SHA256SUMS")
 
 
-def test_dvc_api_opens_the_model(reproduced: Clone, pushed: Clone, elsewhere: Clone) -> None:
+def test_dvc_api_opens_the_model(reproduced, pushed, elsewhere):
     code = (
         "import dvc.api, hashlib, sys\n"
         f"with dvc.api.open({ONNX!r}, repo={str(pushed.folder)!r}, mode='rb') as file:\n"
@@ -67,13 +64,13 @@ def test_dvc_api_opens_the_model(reproduced: Clone, pushed: Clone, elsewhere: Cl
     assert elsewhere.run(sys.executable, "-c", code).strip() == digest(reproduced.folder / ONNX)
 
 
-def test_dvc_artifacts_get_brings_a_version_by_its_tag(reproduced: Clone, pushed: Clone, elsewhere: Clone) -> None:
+def test_dvc_artifacts_get_brings_a_version_by_its_tag(reproduced, pushed, elsewhere):
     pushed.run("git", "tag", "--annotate", "mnist@v1.0.0", "--message", "first release")
     elsewhere.run("dvc", "artifacts", "get", str(pushed.folder), "mnist", "--rev", "v1.0.0", "--out", "v1.h5")
     assert digest(elsewhere.folder / "v1.h5") == digest(reproduced.folder / MODEL)
 
 
-def test_a_corrupted_object_in_the_remote_is_noticed_and_not_installed(pushed: Clone, elsewhere: Clone) -> None:
+def test_a_corrupted_object_in_the_remote_is_noticed_and_not_installed(pushed, elsewhere):
     storage = pushed.folder.parent / "mnist-dvc-storage"
     size = 0
     for path in storage.rglob("*"):
@@ -91,7 +88,7 @@ def test_a_corrupted_object_in_the_remote_is_noticed_and_not_installed(pushed: C
     assert not (pushed.folder / MODEL).exists()
 
 
-def test_a_push_to_s3_can_be_pulled_and_got(reproduced: Clone, elsewhere: Clone, s3: str, tmp_path: Path) -> None:
+def test_a_push_to_s3_can_be_pulled_and_got(reproduced, elsewhere, s3, tmp_path):
     clone = reproduced.copy(tmp_path / "published")
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     for user in (clone, elsewhere):

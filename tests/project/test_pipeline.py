@@ -7,24 +7,24 @@ import random
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.clones import QUICK, STAGES, Clone, stages_run
 
+pytestmark = pytest.mark.slow
 MODEL = "models/MNIST_keras_CNN.h5"
 
 
-def read_json(clone: Clone, name: str) -> dict:
+def read_json(clone, name):
     return json.loads((clone.folder / name).read_text(encoding="utf-8"))
 
 
-def digest(clone: Clone, name: str = MODEL) -> str:
+def digest(clone, name=MODEL):
     return hashlib.sha256((clone.folder / name).read_bytes()).hexdigest()
 
 
-def test_repro_turns_digits_into_an_evaluated_and_exported_classifier(reproduced: Clone) -> None:
+def test_repro_turns_digits_into_an_evaluated_and_exported_classifier(reproduced):
     metrics = read_json(reproduced, "metrics/evaluate.json")
     assert metrics["num_images"] == 360
     assert metrics["accuracy"] > 0.9
@@ -33,21 +33,19 @@ def test_repro_turns_digits_into_an_evaluated_and_exported_classifier(reproduced
     reproduced.run("sh", "-c", "cd models/export && sha256sum --check --quiet SHA256SUMS")
 
 
-def test_second_repro_runs_nothing(reproduced: Clone) -> None:
+def test_second_repro_runs_nothing(reproduced):
     output = reproduced.run("dvc", "repro")
     assert stages_run(output) == []
     assert "up to date" in output
 
 
-def test_repro_by_force_changes_no_byte(reproduced: Clone, tmp_path: Path) -> None:
+def test_repro_by_force_changes_no_byte(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     assert stages_run(clone.run("dvc", "repro", "--force")) == list(STAGES)
     assert clone.run("git", "status", "--porcelain") == ""
 
 
-def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_it(
-    reproduced: Clone, tmp_path: Path
-) -> None:
+def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_it(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     clone.run("git", "checkout", "--quiet", "-b", "shorter")
     clone.edit(lambda params: params["trainings"]["quick"].update(epochs=1))
@@ -64,20 +62,20 @@ def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_i
     assert digest(clone) == digest(reproduced)
 
 
-def test_editing_an_unused_architecture_runs_nothing(reproduced: Clone, tmp_path: Path) -> None:
+def test_editing_an_unused_architecture_runs_nothing(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     clone.edit(lambda params: params["architectures"]["haque"][0]["Conv2D"].update(filters=8))
     assert stages_run(clone.run("dvc", "repro")) == []
 
 
-def test_swapping_two_layers_reruns_the_training(reproduced: Clone, tmp_path: Path) -> None:
+def test_swapping_two_layers_reruns_the_training(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     clone.edit(lambda params: params["architectures"]["small"].insert(1, params["architectures"]["small"].pop(2)))
     (changed,) = json.loads(clone.run("dvc", "status", "--json"))["train"]
     assert "architectures.small" in changed["changed deps"]["params.yaml"]
 
 
-def test_pull_in_a_second_clone_gives_the_same_model(reproduced: Clone, tmp_path: Path) -> None:
+def test_pull_in_a_second_clone_gives_the_same_model(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     clone.run("dvc", "push")
     clone.run("git", "clone", "--quiet", ".", str(tmp_path / "second"))
@@ -87,10 +85,10 @@ def test_pull_in_a_second_clone_gives_the_same_model(reproduced: Clone, tmp_path
     assert stages_run(second.run("dvc", "repro")) == []
 
 
-def test_a_failed_export_leaves_the_old_one_and_says_why(reproduced: Clone, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_the_old_one_and_says_why(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     before = digest(clone, "models/export/SHA256SUMS")
-    script = clone.folder / "stages/export.py"
+    script = clone.folder / "mnist/export/proof.py"
     script.write_text(
         script.read_text(encoding="utf-8").replace("TOLERANCE = 1e-4", "TOLERANCE = -1"), encoding="utf-8"
     )
@@ -102,7 +100,7 @@ def test_a_failed_export_leaves_the_old_one_and_says_why(reproduced: Clone, tmp_
     assert digest(clone, "models/export/SHA256SUMS") == before
 
 
-def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduced: Clone, tmp_path: Path) -> None:
+def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduced, tmp_path):
     long = dict(QUICK, epochs=40)
     fresh = reproduced.copy(tmp_path / "fresh")
     fresh.edit(lambda params: params["trainings"].update(quick=long))
@@ -130,7 +128,36 @@ def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduc
     assert resumed > 0
 
 
-def test_the_baselines_are_a_pipeline_of_their_own(reproduced: Clone, tmp_path: Path) -> None:
+def test_the_way_back_from_an_experiment_trains_nothing_and_is_safe_without_a_committed_lock(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path)
+    clone.run("git", "rm", "--quiet", "--cached", "dvc.lock")
+    clone.run("git", "commit", "--quiet", "--message", "a user who has not committed dvc.lock")
+    clone.run("dvc", "exp", "run", "-S", "trainings.quick.epochs=1")
+    assert digest(clone) != digest(reproduced)
+    clone.run("git", "restore", "params.yaml")
+    assert "train" not in stages_run(clone.run("dvc", "repro"))
+    assert digest(clone) == digest(reproduced)
+    assert read_json(clone, "metrics/evaluate.json") == read_json(reproduced, "metrics/evaluate.json")
+
+
+def test_the_way_back_from_an_experiment_leaves_a_committed_project_clean(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path)
+    clone.run("dvc", "exp", "run", "-S", "trainings.quick.epochs=1")
+    clone.run("git", "restore", "params.yaml")
+    assert "train" not in stages_run(clone.run("dvc", "repro"))
+    assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_a_pair_is_repeated_from_a_seed(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path)
+    small = {"architecture": ["small"], "training": ["quick"], "seed": [0]}
+    clone.edit(lambda pipeline: pipeline["stages"]["fast"].update(matrix=small), "seeds/dvc.yaml")
+    clone.run("dvc", "repro", "seeds/dvc.yaml:fast@small-quick-0")
+    found, evaluated = read_json(clone, "metrics/seeds/small-quick-0.json"), read_json(clone, "metrics/evaluate.json")
+    assert found == {name: evaluated[name] for name in found}
+
+
+def test_the_baselines_are_a_pipeline_of_their_own(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     pair = {"architecture": "small", "training": "quick", "published_accuracy": 0.9}
     clone.edit(lambda params: params.update(baselines={"mine": pair}))

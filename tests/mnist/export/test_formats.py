@@ -1,6 +1,5 @@
 """Every export format, against a forward pass in NumPy; and the stage that refuses a damaged one."""
 
-import json
 import shutil
 
 import h5py
@@ -9,19 +8,22 @@ import pytest
 import yaml
 
 from mnist.data.table import TableError, write_csv
-from mnist.export.formats import FORMATS, NAME, folded
+from mnist.export.folding import folded
+from mnist.export.formats import FORMATS, FormatError, chosen
+from mnist.export.proof import TOLERANCE, ExportError, ask, check, compare
+from mnist.export.runtime import Source
 from mnist.files import read_json, sha256, write_json
-from mnist.learning.architecture import from_json, to_json
-from mnist.learning.backend import keras, quiet, tf
+from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
+from mnist.learning.texts import from_json, to_json
 from mnist.scoring import score
 from stages import export
-from stages.export import TOLERANCE
 from tests import digits
 from tests.conftest import write_params
 
 # The int8 converter, of TensorFlow itself, warns of ranges that it takes from the calibration images anyway.
-pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")]
+NAME = "MNIST_keras_CNN"
 
 
 def forward(model, images):
@@ -42,26 +44,34 @@ def test_part(real_digits):
     return images[digits.TRAIN :], labels[digits.TRAIN :]
 
 
-def write_all(model, folder, calibration):
+def write_all(source, folder):
     folder.mkdir()
     with quiet():
         for row in FORMATS.values():
-            row.write(model, folder / (NAME + row.suffix), calibration)
+            row.write(source, folder / row.file)
     return folder
 
 
 @pytest.fixture(scope="module")
-def written(tiny_model, real_digits, tmp_path_factory):
+def source(tiny_model, real_digits, tmp_path_factory):
+    """The tiny model as a stage has it: loaded from its file."""
+    path = tmp_path_factory.mktemp("model") / "tiny.h5"
+    tiny_model.save(path)
+    return Source(load_model(path), path, real_digits[0][:100])
+
+
+@pytest.fixture(scope="module")
+def written(source, tmp_path_factory):
     """A folder with the tiny model in every format."""
-    return write_all(tiny_model, tmp_path_factory.mktemp("formats") / "export", real_digits[0][:100])
+    return write_all(source, tmp_path_factory.mktemp("formats") / "export")
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_format_is_loaded_back_and_predicts_what_numpy_computes(tiny_model, written, test_part, name):
+def test_a_format_is_loaded_back_and_predicts_what_numpy_computes(tiny_model, source, written, test_part, name):
     images, _ = test_part
     row = FORMATS[name]
     with quiet():
-        found = export.ask(row.load(written / (NAME + row.suffix), tiny_model), images, {})
+        found = ask(row.load(written / row.file, source), images, {})
     expected = forward(tiny_model, images)
     assert found.shape == (360, 10)
     if row.exact:
@@ -75,8 +85,8 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_formats_written_again_have_the_same_bytes(tiny_model, written, real_digits, tmp_path):
-    again = files(write_all(tiny_model, tmp_path / "again", real_digits[0][:100]))
+def test_formats_written_again_have_the_same_bytes(source, written, tmp_path):
+    again = files(write_all(source, tmp_path / "again"))
     first = files(written)
     assert again.keys() == first.keys()
     # These two hold names that TensorFlow counts up within a process; test_pipeline.py compares whole runs.
@@ -102,8 +112,8 @@ def test_a_model_with_other_weights_is_written_anew(tiny_model, written, test_pa
         model.set_weights([weight + step for weight in tiny_model.get_weights()])
         path = tmp_path / name
         with quiet():
-            FORMATS[name].write(model, path, images)
-            found = FORMATS[name].load(path, model)(images)
+            FORMATS[name].write(Source(model, path, images), path)
+            found = FORMATS[name].load(path, Source(model, path, images))(images)
         np.testing.assert_allclose(found, predict(model, images), atol=TOLERANCE)
 
 
@@ -154,7 +164,7 @@ def normalizations(model):
 
 
 @pytest.mark.parametrize("change", [1.0, float("nan")], ids=["changed", "not a number"])
-def test_an_export_with_other_weights_is_refused(tiny_model, written, test_part, tmp_path, change):
+def test_an_export_with_other_weights_is_refused(tiny_model, source, written, test_part, tmp_path, change):
     images, labels = test_part
     path = tmp_path / f"{NAME}.weights.h5"
     shutil.copyfile(written / path.name, path)
@@ -162,9 +172,9 @@ def test_an_export_with_other_weights_is_refused(tiny_model, written, test_part,
         kernel = max(datasets(file), key=lambda dataset: dataset.size)
         kernel[:, 0] = kernel[:, 0] + change
     expected = forward(tiny_model, images)
-    found = export.ask(FORMATS["weights"].load(path, tiny_model), images, {})
-    with pytest.raises(export.ExportError) as refusal:
-        export.check(path, export.compare(found, expected, labels), expected, labels, exact=True)
+    found = ask(FORMATS["weights"].load(path, source), images, {})
+    with pytest.raises(ExportError) as refusal:
+        check(path, compare(found, expected, labels), expected, labels, exact=True)
     assert str(refusal.value).startswith(f"{path}: expected probabilities within")
     assert "\n" not in str(refusal.value)
 
@@ -193,54 +203,51 @@ LABELS = np.array([0, 1])
     ],
 )
 def test_an_export_is_judged_by_its_predictions(found, exact, good):
-    result = export.compare(found, EXPECTED, LABELS)
+    result = compare(found, EXPECTED, LABELS)
     if good:
-        export.check("some", result, EXPECTED, LABELS, exact)
+        check("some", result, EXPECTED, LABELS, exact)
     else:
-        with pytest.raises(export.ExportError, match=r"^some: expected "):
-            export.check("some", result, EXPECTED, LABELS, exact)
+        with pytest.raises(ExportError, match=r"^some: expected "):
+            check("some", result, EXPECTED, LABELS, exact)
 
 
 def test_the_comparison_counts_what_differs():
     found = np.array([[0.5, 0.5], [0.75, 0.25]])
     expected = {"accuracy": 0.5, "max_probability_difference": 0.5, "changed_predictions": 1}
-    assert export.compare(found, EXPECTED, LABELS) == expected
+    assert compare(found, EXPECTED, LABELS) == expected
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of `open` in a line that is short
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of `open` in lines that are short
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_line_of_code_in_the_model_card_works(tiny_model, written, test_part, name):
-    import ai_edge_litert.interpreter
-    import onnxruntime
-
+def test_the_lines_in_the_model_card_can_be_pasted(tiny_model, written, test_part, monkeypatch, name):
+    monkeypatch.chdir(written)
     pixels = test_part[0][:20, ..., None]
-    names = {"json": json, "yaml": yaml, "keras": keras, "tf": tf, "pixels": pixels, "x": pixels / np.float32(255)}
-    names |= {"ai_edge_litert": ai_edge_litert, "onnxruntime": onnxruntime}
-    names["model"] = from_json(to_json(tiny_model))
-    row = FORMATS[name]
+    *lines, last = FORMATS[name].usage.format(file=FORMATS[name].file).splitlines()
+    names = {"pixels": pixels, "x": pixels / np.float32(255)}
     with quiet():
-        found = eval(row.usage.format(file=written / (NAME + row.suffix)), names)
-    if name == "weights":
-        found = names["model"].predict(names["x"], verbose=0)
-    elif name in ("yaml", "json"):
-        found.set_weights(tiny_model.get_weights())
-        found = found.predict(names["x"], verbose=0)
+        exec("\n".join(lines), names)
+        found = eval(last, names)
     expected = forward(tiny_model, test_part[0][:20])
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE if row.exact else 0.05)
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE if FORMATS[name].exact else 0.05)
+
+
+def test_a_format_that_is_not_in_the_table_is_refused_in_one_line():
+    with pytest.raises(FormatError, match=r"^params\.yaml: export\.formats\.1: expected one of h5, .*, found 'onx';"):
+        chosen(["h5", "onx"])
 
 
 KERAS = ("h5", "keras", "weights", "yaml", "json")
 
 
-def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_model, written, test_part):
+def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_model, source, written, test_part):
     images, answers = test_part[0], {}
-    loaded = {name: FORMATS[name].load(written / (NAME + FORMATS[name].suffix), tiny_model) for name in KERAS}
+    loaded = {name: FORMATS[name].load(written / FORMATS[name].file, source) for name in KERAS}
     for model in loaded.values():
-        export.ask(model, images, answers)
+        ask(model, images, answers)
     assert len(answers) == 1
     kernel, *rest = loaded["json"].get_weights()
     loaded["json"].set_weights([kernel + 1, *rest])
-    changed = export.ask(loaded["json"], images, answers)
+    changed = ask(loaded["json"], images, answers)
     assert len(answers) == 2
     assert np.abs(changed - forward(tiny_model, images)).max() > TOLERANCE
 
@@ -258,7 +265,8 @@ def project(project, content, tiny_model, real_digits, test_part):
     write_json(project / "metrics/train.json", counts)
     expected = forward(tiny_model, images).astype(np.float32)
     np.save(project / "data/probabilities.npy", expected)
-    write_json(project / "metrics/evaluate.json", score(expected, labels, list("0123456789")))
+    metrics = score(expected, labels, list("0123456789"))
+    write_json(project / "metrics/evaluate.json", metrics | {"classes": [{"name": name} for name in "0123456789"]})
     return project
 
 
@@ -299,7 +307,7 @@ def test_damaged_predictions_of_the_evaluate_stage_are_refused(project, damaged,
         np.save(path, np.full((2, 10), 0.1, np.float32))
     else:
         path.write_bytes(damaged)
-    with pytest.raises(export.ExportError, match=rf"^data/probabilities\.npy: expected .*{found}"):
+    with pytest.raises(ExportError, match=rf"^data/probabilities\.npy: expected .*{found}"):
         export.main()
 
 
@@ -309,7 +317,7 @@ def test_a_failed_export_leaves_the_old_folder_and_report(project, monkeypatch):
     (old / "kept.txt").write_text("old")
     wrong = FORMATS["json"]._replace(load=lambda path, model: lambda images: np.full((len(images), 10), 0.1))
     monkeypatch.setitem(FORMATS, "json", wrong)
-    with pytest.raises(export.ExportError, match=rf"models/export/{NAME}\.json: expected probabilities"):
+    with pytest.raises(ExportError, match=rf"models/export/{NAME}\.json: expected probabilities"):
         export.main()
     assert files(old) == {"kept.txt": b"old"}
     assert [path.name for path in (project / "models").iterdir() if path.name.startswith(".")] == []

@@ -1,15 +1,20 @@
 """Files that Keras 2 wrote: HDF5 weights and YAML with Python tags."""
 
-from pathlib import Path
+import json
+import re
 
 import h5py
 import numpy as np
 import pytest
+import yaml
 
-from mnist.learning.architecture import ArchitectureError, build, from_yaml
-from mnist.learning.model import predict
+from mnist.learning.architecture import ArchitectureError, build
+from mnist.learning.model import ModelError, load_model, predict
+from mnist.learning.texts import from_yaml
 from mnist.params import load_params
 from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
 
 # As Keras 2.1's `to_yaml` under Python 2 wrote a functional model.
 FUNCTIONAL = """
@@ -98,7 +103,7 @@ keras_version: 2.2.4
     [(FUNCTIONAL, 3 * 9 + 3 + 3 * 26 * 26 * 10 + 10), (SEQUENTIAL, 784 * 10 + 10)],
     ids=["functional", "Sequential"],
 )
-def test_an_architecture_of_keras_2_is_read(text: str, parameters: int) -> None:
+def test_an_architecture_of_keras_2_is_read(text, parameters):
     model = from_yaml(text)
     assert model.count_params() == parameters
     assert predict(model, np.zeros((2, 28, 28), np.uint8)).shape == (2, 10)
@@ -107,7 +112,7 @@ def test_an_architecture_of_keras_2_is_read(text: str, parameters: int) -> None:
 @pytest.mark.parametrize(
     "tag", ["object/apply:os.system", "object:os.system", "name:os.system", "module:os", "object/new:os.system"]
 )
-def test_other_python_tags_are_refused_by_name_and_run_nothing(tag: str, tmp_path: Path) -> None:
+def test_other_python_tags_are_refused_by_name_and_run_nothing(tag, tmp_path):
     with pytest.raises(ArchitectureError) as refusal:
         from_yaml(f"class_name: !!python/{tag} ['touch {tmp_path}/ran']")
     assert f"python/{tag}" in str(refusal.value)
@@ -116,12 +121,12 @@ def test_other_python_tags_are_refused_by_name_and_run_nothing(tag: str, tmp_pat
 
 
 @pytest.mark.parametrize("part", ["class_name: Lambda", "class_name: Flatten\n    module: os"])
-def test_code_in_an_architecture_is_refused_by_name(part: str) -> None:
+def test_code_in_an_architecture_is_refused_by_name(part):
     with pytest.raises(ArchitectureError, match=r"Lambda|os\.Flatten"):
         from_yaml(SEQUENTIAL.replace("class_name: Flatten", part))
 
 
-def test_weights_of_keras_2_load_into_bn_cnn_and_predict(tmp_path: Path) -> None:
+def test_weights_of_keras_2_load_into_bn_cnn_and_predict(tmp_path):
     layers = load_params(ROOT / "params.yaml").architectures["bn_cnn"]
     model, copy = build("bn_cnn", layers, 10), build("bn_cnn", layers, 10)
     write_like_keras_2(tmp_path / "weights.h5", model)
@@ -130,7 +135,7 @@ def test_weights_of_keras_2_load_into_bn_cnn_and_predict(tmp_path: Path) -> None
     assert np.array_equal(predict(copy, images), predict(model, images))
 
 
-def write_like_keras_2(path: Path, model) -> None:
+def write_like_keras_2(path, model):
     """Keras 2's layout: a group for every layer, names in attributes, weights at `layer/layer/kernel:0`."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
@@ -145,3 +150,25 @@ def write_like_keras_2(path: Path, model) -> None:
             group.attrs["weight_names"] = [name.encode() for name in weights]
             for name, value in weights.items():
                 group[name] = value
+
+
+def test_a_whole_model_of_keras_2_is_loaded_without_its_optimizer(tmp_path):
+    """As Keras 2.1 saved one: weights under model_weights, and an optimizer whose arguments Keras 3 does not know."""
+    config = yaml.safe_load(re.sub("!!python/(tuple|unicode)", "", FUNCTIONAL))
+    model, path = from_yaml(FUNCTIONAL), tmp_path / "old.h5"
+    optimizer = {"class_name": "Adadelta", "config": {"lr": 1.0, "rho": 0.95, "decay": 0.0, "epsilon": 1e-07}}
+    training = {"optimizer_config": optimizer, "loss": "categorical_crossentropy", "metrics": ["accuracy"]}
+    training |= {"sample_weight_mode": None, "loss_weights": None}
+    write_like_keras_2(tmp_path / "weights.h5", model)
+    with h5py.File(tmp_path / "weights.h5") as weights, h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({key: config[key] for key in ("class_name", "config")}).encode()
+        file.attrs["training_config"] = json.dumps(training).encode()
+        file.attrs["keras_version"], file.attrs["backend"] = b"2.1.2", b"tensorflow"
+        weights.copy(weights, file, "model_weights")
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    assert np.array_equal(predict(load_model(path), images), predict(model, images))
+
+
+def test_a_missing_model_says_how_to_get_it(tmp_path):
+    with pytest.raises(ModelError, match=r"none\.h5: expected the trained model, found no such file; run `dvc repro`"):
+        load_model(tmp_path / "none.h5")

@@ -11,14 +11,17 @@ import h5py
 import numpy as np
 import pytest
 
-from mnist.learning import normalization
+from mnist.learning import layers as own_layers
 from mnist.learning.augmentation import distort
 from mnist.learning.backend import keras, tf
 from mnist.learning.checkpoint import Checkpoint, key
+from mnist.learning.feed import feed, smooth, split
 from mnist.learning.model import load_model
-from mnist.learning.training import TrainingError, feed, learning_rate, make_optimizer, smooth, split, train
+from mnist.learning.training import TrainingError, learning_rate, make_optimizer, train
 from mnist.params import Augmentation, Params, Training, load_params
 from tests.conftest import ROOT, TINY
+
+pytestmark = pytest.mark.slow
 
 IMAGES = 72  # 54 of them to train on, in 4 batches an epoch of which the last is short
 STEPS = 4
@@ -242,8 +245,8 @@ def test_each_image_is_distorted_in_its_own_way():
 # Whole trainings, of a tiny model on a few images.
 
 
-def params(layers=TINY, seed=0, **settings):
-    """The project's params.yaml with a tiny architecture and a quick training chosen."""
+def pair(layers=TINY, seed=0, **settings):
+    """A tiny architecture and a quick training, in the project's params.yaml."""
     defaults = {
         "validation_split": 0.25,
         "schedule": "one_cycle",
@@ -252,7 +255,7 @@ def params(layers=TINY, seed=0, **settings):
     content = load_params(ROOT / "params.yaml").model_dump(by_alias=True)
     chosen = {"architecture": "tiny", "training": "quick", "seed": seed, "baselines": {}}
     tables = {"architectures": {"tiny": layers}, "trainings": {"quick": training(**(defaults | settings)).model_dump()}}
-    return Params.model_validate(content | chosen | tables)
+    return Params.model_validate(content | chosen | tables).pair()
 
 
 @pytest.fixture(scope="module")
@@ -263,9 +266,9 @@ def data(real_digits):
 def saved_training(settings, data, folder):
     """Train as the stage does; returns (bytes of the saved model, history)."""
     keras.utils.clear_session()
-    model, history, checkpoint = train(settings, "tiny", "quick", *data, folder / "checkpoints")
-    model.save(folder / "model.h5")
-    checkpoint.finish(settings.chosen_training)
+    with Checkpoint(folder / "checkpoints", settings, data) as checkpoint:
+        model, history = train(settings, data, checkpoint)
+        model.save(folder / "model.h5")
     return (folder / "model.h5").read_bytes(), history
 
 
@@ -275,7 +278,7 @@ def whole(data, tmp_path_factory):
     results = {}
 
     def result(settings):
-        name = settings.model_dump_json()
+        name = repr(settings)
         if name not in results:
             results[name] = saved_training(settings, data, tmp_path_factory.mktemp("whole"))
         return results[name]
@@ -305,8 +308,8 @@ def interrupt(monkeypatch):
     return after
 
 
-ONE_CYCLE = params()
-CONSTANT = params(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0)
+ONE_CYCLE = pair()
+CONSTANT = pair(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0)
 
 
 @pytest.mark.parametrize("settings", [ONE_CYCLE, CONSTANT], ids=["one cycle", "constant"])
@@ -333,7 +336,7 @@ def test_a_training_interrupted_after_each_epoch_ends_in_the_same_bytes(
 )
 def test_a_layer_with_random_numbers_of_its_own_resumes_exactly(whole, data, interrupt, tmp_path, kind, arguments):
     layers = [{kind: {"name": "random", **arguments}}, {"Flatten": {"name": "flat"}}, TINY[-1]]
-    settings = params(layers, epochs=2, augmentation={}, validation_split=0.0)
+    settings = pair(layers, epochs=2, augmentation={}, validation_split=0.0)
     interrupt(1)
     with pytest.raises(Interrupted):
         saved_training(settings, data, tmp_path)
@@ -346,15 +349,15 @@ from pathlib import Path
 from mnist.learning.checkpoint import Checkpoint
 from mnist.learning.training import train
 from tests import digits
-from tests.mnist.learning.test_training import IMAGES, params
+from tests.mnist.learning.test_training import IMAGES, pair
 
 save = Checkpoint.save
 def save_and_die(self, model, history):
     save(self, model, history)
     os.kill(os.getpid(), signal.SIGKILL)
 Checkpoint.save = save_and_die
-images, labels = (part[:IMAGES] for part in digits.load())
-train(params(), "tiny", "quick", images, labels, Path(sys.argv[1]))
+data = tuple(part[:IMAGES] for part in digits.load())
+train(pair(), data, Checkpoint(Path(sys.argv[1]), pair(), data))
 """
 
 
@@ -368,7 +371,7 @@ def test_a_killed_training_goes_on_in_another_process_and_ends_in_the_same_bytes
 
 
 def test_more_epochs_of_a_constant_learning_rate_go_on_and_equal_the_longer_training(whole, data, tmp_path, capfd):
-    short = params(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0, epochs=1)
+    short = pair(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0, epochs=1)
     saved_training(short, data, tmp_path)
     assert saved_training(CONSTANT, data, tmp_path) == whole(CONSTANT)
     assert "going on after epoch 1 of 3" in capfd.readouterr().out
@@ -384,43 +387,43 @@ def test_a_changed_seed_starts_afresh_and_removes_the_old_checkpoint(data, inter
     with pytest.raises(Interrupted):
         saved_training(ONE_CYCLE, data, tmp_path)
     (old,) = (tmp_path / "checkpoints").iterdir()
-    _, history = saved_training(params(seed=1), data, tmp_path)
+    _, history = saved_training(pair(seed=1), data, tmp_path)
     assert "going on" not in capfd.readouterr().out
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert not old.exists()
 
 
 def key_of(settings, data):
-    return key(settings.layers, settings.chosen_training, settings.seed, *data)
+    return key(settings, data)
 
 
 OTHERS = {
-    "seed": params(seed=1),
-    "learning rate": params(learning_rate=0.02),
-    "warm-up": params(warm_up=0.5),
-    "batch size": params(batch_size=8),
-    "validation part": params(validation_split=0.5),
-    "epochs of a cycle": params(epochs=4),
-    "augmentation": params(augmentation={"shift": 1.0}),
-    "optimizer": params(optimizer={"SGD": {}}),
-    "optimizer's argument": params(optimizer={"Adam": {"beta_1": 0.8}}),
-    "rate of dropout": params([*TINY[:-2], {"Dropout": {"name": "drop", "rate": 0.2}}, TINY[-1]]),
-    "order of layers": params([TINY[0], TINY[2], TINY[1], *TINY[3:]]),
+    "seed": pair(seed=1),
+    "learning rate": pair(learning_rate=0.02),
+    "warm-up": pair(warm_up=0.5),
+    "batch size": pair(batch_size=8),
+    "validation part": pair(validation_split=0.5),
+    "epochs of a cycle": pair(epochs=4),
+    "augmentation": pair(augmentation={"shift": 1.0}),
+    "optimizer": pair(optimizer={"SGD": {}}),
+    "optimizer's argument": pair(optimizer={"Adam": {"beta_1": 0.8}}),
+    "rate of dropout": pair([*TINY[:-2], {"Dropout": {"name": "drop", "rate": 0.2}}, TINY[-1]]),
+    "order of layers": pair([TINY[0], TINY[2], TINY[1], *TINY[3:]]),
 }
 
 
 @pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
 def test_a_changed_setting_does_not_find_the_old_checkpoint_and_removes_it(data, tmp_path, changed):
-    old = Checkpoint(tmp_path, key_of(ONE_CYCLE, data)).path
+    old = Checkpoint(tmp_path, ONE_CYCLE, data).path
     old.write_bytes(b"old")
-    assert Checkpoint(tmp_path, key_of(ONE_CYCLE, data)).path == old
+    assert Checkpoint(tmp_path, ONE_CYCLE, data).path == old
     assert old.exists()
-    assert Checkpoint(tmp_path, key_of(changed, data)).path != old
+    assert Checkpoint(tmp_path, changed, data).path != old
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_epochs_of_a_constant_learning_rate_do_not_change_the_key(data):
-    one, three = (params(schedule="constant", epochs=epochs) for epochs in (1, 3))
+    one, three = (pair(schedule="constant", epochs=epochs) for epochs in (1, 3))
     assert key_of(one, data) == key_of(three, data)
 
 
@@ -434,7 +437,7 @@ def test_changed_data_has_a_key_of_its_own(data, changed):
 
 def test_a_loss_that_is_not_finite_is_refused_in_one_line(data, tmp_path):
     with pytest.raises(TrainingError) as refusal:
-        saved_training(params(optimizer={"SGD": {}}, schedule="constant", learning_rate=1e30), data, tmp_path)
+        saved_training(pair(optimizer={"SGD": {}}, schedule="constant", learning_rate=1e30), data, tmp_path)
     message = str(refusal.value)
     assert message.startswith("params.yaml: trainings.quick.learning_rate: expected a finite loss, found ")
     assert "\n" not in message
@@ -443,7 +446,7 @@ def test_a_loss_that_is_not_finite_is_refused_in_one_line(data, tmp_path):
 
 def test_a_validation_part_that_leaves_no_image_is_refused(data, tmp_path):
     with pytest.raises(TrainingError, match=r"trainings\.quick\.validation_split: leaves no image of 1"):
-        saved_training(ONE_CYCLE, [part[:1] for part in data], tmp_path)
+        saved_training(ONE_CYCLE, tuple(part[:1] for part in data), tmp_path)
 
 
 def test_the_history_has_a_row_an_epoch_with_the_learning_rate_at_its_end(whole):
@@ -471,14 +474,14 @@ def test_the_validation_figures_are_those_of_the_held_out_images(whole, data, tm
 
 
 def test_a_training_learns(real_digits, tmp_path):
-    settings = params(epochs=4, augmentation={}, learning_rate=0.02)
-    _, history = saved_training(settings, [part[:1000] for part in real_digits], tmp_path)
+    settings = pair(epochs=4, augmentation={}, learning_rate=0.02)
+    _, history = saved_training(settings, tuple(part[:1000] for part in real_digits), tmp_path)
     assert history[-1]["val_accuracy"] > 0.85  # 0.1 is chance
 
 
 def test_a_training_normalizes_images_in_one_operation(data, tmp_path, monkeypatch):
-    own, layers = normalization._normalize, set()
-    monkeypatch.setattr(normalization, "_normalize", lambda layer, inputs: layers.add(layer.name) or own(layer, inputs))
+    own, layers = own_layers._normalize, set()
+    monkeypatch.setattr(own_layers, "_normalize", lambda layer, inputs: layers.add(layer.name) or own(layer, inputs))
     saved_training(CONSTANT, data, tmp_path)
     assert layers == {"bn"}
 
@@ -495,8 +498,8 @@ def test_smoothing_spreads_a_fraction_of_each_label_over_all_classes():
 def test_the_loss_is_that_of_smoothed_labels_and_the_validation_loss_that_of_the_labels(data, tmp_path):
     layers = [{"Flatten": {}}, {"Dense": {"units": 10, "activation": "softmax"}}]
     still = {"optimizer": {"SGD": {}}, "learning_rate": 1e-12, "schedule": "constant", "epochs": 1}
-    settings = params(layers, augmentation={}, label_smoothing=0.1, **still)
-    model, (history,), _ = train(settings, "tiny", "quick", *data, tmp_path)
+    settings = pair(layers, augmentation={}, label_smoothing=0.1, **still)
+    model, (history,) = train(settings, data, Checkpoint(tmp_path, settings, data))
     images, labels = data
     kernel, bias = model.get_weights()
     logits = images.reshape(IMAGES, -1) / 255 @ kernel + bias
@@ -509,17 +512,17 @@ def test_the_loss_is_that_of_smoothed_labels_and_the_validation_loss_that_of_the
 
 
 def test_a_smoothed_training_interrupted_after_an_epoch_ends_in_the_same_bytes(whole, data, interrupt, tmp_path):
-    settings = params(label_smoothing=0.1)
+    settings = pair(label_smoothing=0.1)
     interrupt(1)
     with pytest.raises(Interrupted):
         saved_training(settings, data, tmp_path)
     assert saved_training(settings, data, tmp_path) == whole(settings)
 
 
-@pytest.mark.parametrize("settings", [ONE_CYCLE, params(schedule="constant")], ids=["one cycle", "constant"])
+@pytest.mark.parametrize("settings", [ONE_CYCLE, pair(schedule="constant")], ids=["one cycle", "constant"])
 def test_the_saved_model_has_its_compile_settings_and_optimizer_state(tmp_path, data, settings):
     images, labels = data
-    model = train(settings, "tiny", "quick", images, labels, tmp_path / "checkpoints").model
+    model, _ = train(settings, data, Checkpoint(tmp_path, settings, data))
     model.save(tmp_path / "model.h5")
     copy = load_model(tmp_path / "model.h5")
     assert copy.loss.__name__ == "sparse_categorical_crossentropy"
@@ -536,9 +539,9 @@ def test_the_saved_model_has_its_compile_settings_and_optimizer_state(tmp_path, 
 
 @pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
 def test_a_training_killed_after_its_last_epoch_does_not_train_again(whole, data, interrupt, tmp_path, capfd, schedule):
-    settings = params(TINY, schedule=schedule)
+    settings = pair(TINY, schedule=schedule)
     expected = whole(settings)
-    interrupt(settings.chosen_training.epochs)
+    interrupt(settings.settings.epochs)
     with pytest.raises(Interrupted):
         saved_training(settings, data, tmp_path)
     capfd.readouterr()
@@ -547,7 +550,7 @@ def test_a_training_killed_after_its_last_epoch_does_not_train_again(whole, data
 
 
 def test_a_finished_training_trains_again_when_it_is_run_again(data, tmp_path, capfd):
-    settings = params(TINY, epochs=2)
+    settings = pair(TINY, epochs=2)
     first = saved_training(settings, data, tmp_path)
     capfd.readouterr()
     assert saved_training(settings, data, tmp_path) == first
@@ -556,7 +559,7 @@ def test_a_finished_training_trains_again_when_it_is_run_again(data, tmp_path, c
 
 @pytest.mark.parametrize("damage", ["truncated", "without history", "without weights"])
 def test_a_damaged_checkpoint_is_not_used(whole, data, interrupt, tmp_path, capfd, damage):
-    settings = params(TINY)
+    settings = pair(TINY)
     interrupt(1)
     with pytest.raises(Interrupted):
         saved_training(settings, data, tmp_path)
