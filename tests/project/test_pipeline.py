@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+import yaml
 
 from tests.clones import QUICK, STAGES, Clone, stages_run
 
@@ -43,6 +44,12 @@ def test_repro_by_force_changes_no_byte(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     assert stages_run(clone.run("dvc", "repro", "--force")) == list(STAGES)
     assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_every_stage_but_the_export_is_in_the_run_cache(reproduced):
+    entries = [path for path in (reproduced.folder / ".dvc/cache/runs").rglob("*") if path.is_file()]
+    commands = {yaml.safe_load(path.read_text(encoding="utf-8"))["cmd"] for path in entries}
+    assert commands == {f"python -m stages.{stage}" for stage in STAGES} - {"python -m stages.export"}
 
 
 def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_it(reproduced, tmp_path):
@@ -88,13 +95,14 @@ def test_pull_in_a_second_clone_gives_the_same_model(reproduced, tmp_path):
 def test_a_failed_export_leaves_the_old_one_and_says_why(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     before = digest(clone, "models/export/SHA256SUMS")
-    script = clone.folder / "mnist/export/proof.py"
-    script.write_text(
-        script.read_text(encoding="utf-8").replace("TOLERANCE = 1e-4", "TOLERANCE = -1"), encoding="utf-8"
-    )
+    proof = clone.folder / "mnist/export/proof.py"
+    text = proof.read_text(encoding="utf-8")
+    assert "\nTOLERANCE = 1e-4" in text
+    proof.write_text(text.replace("\nTOLERANCE = 1e-4", "\nTOLERANCE = -1"), encoding="utf-8")
     process = clone.start("dvc", "repro")
     output, errors = process.communicate()
     assert process.returncode != 0
+    assert stages_run(output) == ["export"]
     assert "error: models/export/MNIST_keras_CNN" in errors
     assert "Traceback" not in output + errors
     assert digest(clone, "models/export/SHA256SUMS") == before
@@ -128,24 +136,26 @@ def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduc
     assert resumed > 0
 
 
-def test_the_way_back_from_an_experiment_trains_nothing_and_is_safe_without_a_committed_lock(reproduced, tmp_path):
+@pytest.mark.parametrize("committed", [True, False], ids=["lock committed", "lock not committed"])
+def test_the_way_back_from_an_experiment_trains_nothing_and_leaves_no_trace(reproduced, tmp_path, committed):
     clone = reproduced.copy(tmp_path)
-    clone.run("git", "rm", "--quiet", "--cached", "dvc.lock")
-    clone.run("git", "commit", "--quiet", "--message", "a user who has not committed dvc.lock")
-    clone.run("dvc", "exp", "run", "-S", "trainings.quick.epochs=1")
+    if not committed:
+        clone.run("git", "rm", "--quiet", "--cached", "dvc.lock")
+        clone.run("git", "commit", "--quiet", "--message", "a user who has not committed dvc.lock")
+    before = clone.run("git", "status", "--porcelain")
+    assert before == ("" if committed else "?? dvc.lock\n")
+    output = clone.run("dvc", "exp", "run", "-S", "trainings.quick.epochs=1")
+    assert stages_run(output) == ["train", "evaluate", "export"]
     assert digest(clone) != digest(reproduced)
-    clone.run("git", "restore", "params.yaml")
-    assert "train" not in stages_run(clone.run("dvc", "repro"))
-    assert digest(clone) == digest(reproduced)
-    assert read_json(clone, "metrics/evaluate.json") == read_json(reproduced, "metrics/evaluate.json")
 
-
-def test_the_way_back_from_an_experiment_leaves_a_committed_project_clean(reproduced, tmp_path):
-    clone = reproduced.copy(tmp_path)
-    clone.run("dvc", "exp", "run", "-S", "trainings.quick.epochs=1")
     clone.run("git", "restore", "params.yaml")
-    assert "train" not in stages_run(clone.run("dvc", "repro"))
-    assert clone.run("git", "status", "--porcelain") == ""
+    output = clone.run("dvc", "repro")
+    assert "Stage 'train' is cached" in output
+    assert "Stage 'evaluate' is cached" in output
+    assert stages_run(output) == ["export"]
+    for name in (MODEL, "models/export/SHA256SUMS", "metrics/evaluate.json", "metrics/history.csv", "dvc.lock"):
+        assert digest(clone, name) == digest(reproduced, name), name
+    assert clone.run("git", "status", "--porcelain") == before
 
 
 def test_a_pair_is_repeated_from_a_seed(reproduced, tmp_path):
@@ -155,6 +165,7 @@ def test_a_pair_is_repeated_from_a_seed(reproduced, tmp_path):
     clone.run("dvc", "repro", "seeds/dvc.yaml:fast@small-quick-0")
     found, evaluated = read_json(clone, "metrics/seeds/small-quick-0.json"), read_json(clone, "metrics/evaluate.json")
     assert found == {name: evaluated[name] for name in found}
+    assert found["accuracy"] > 0.9
 
 
 def test_the_baselines_are_a_pipeline_of_their_own(reproduced, tmp_path):
