@@ -94,36 +94,16 @@ MISTAKES = {  # what is replaced, by what, and the line that follows `some.yaml:
         "",
         "trainings.quick.batch_size: expected a value, found nothing",
     ),
-    "text for a number": ("seed: 0", "seed: zero", "seed: expected to be a valid integer, found 'zero'"),
     "number in quotes": ("seed: 0", 'seed: "0"', "seed: expected to be a valid integer, found '0'"),
-    "truth for a number": ("seed: 0", "seed: true", "seed: expected to be a valid integer, found True"),
-    "fraction for an integer": (
-        "epochs: 1",
-        "epochs: 1.5",
-        "trainings.quick.epochs: expected to be a valid integer, found 1.5",
-    ),
-    "number for text": ('"0", "1"', '0, "1"', "datasets.small.classes.0: expected to be a valid string, found 0"),
-    "nothing for a mapping": (
-        "Flatten: {}",
-        "Flatten:",
-        "architectures.tiny.0.Flatten: expected to be a valid dictionary, found None",
-    ),
     "below range": (
         "epochs: 1",
         "epochs: 0",
         "trainings.quick.epochs: expected to be greater than or equal to 1, found 0",
     ),
-    "above range": ("seed: 0", "seed: 4294967296", "seed: expected to be less than 4294967296, found 4294967296"),
     "no number": (
         "learning_rate: 0.01",
         "learning_rate: .nan",
         "trainings.quick.learning_rate: expected to be a finite number, found nan",
-    ),
-    "one class": ('["0", "1"]', '["0"]', "datasets.small.classes: expected to have at least 2 items"),
-    "no layers": (
-        "    - Flatten: {}\n    - Dense: {units: 2, activation: softmax}",
-        "    []",
-        "architectures.tiny: expected to have at least 1 item",
     ),
     "two layers in one": (
         "Flatten: {}",
@@ -137,6 +117,8 @@ MISTAKES = {  # what is replaced, by what, and the line that follows `some.yaml:
         "pypi:some==1; touch x",
         "datasets.small.sources.0: expected to match pattern",
     ),
+    "class twice": ('["0", "1"]', '["0", "0"]', "datasets.small.classes: expected each name once, found '0' again"),
+    "format twice": ("[h5]", "[h5, h5]", "export.formats: expected each name once, found 'h5' again"),
     "name of no data set": (
         "dataset: small",
         "dataset: smal",
@@ -181,12 +163,6 @@ MISTAKES = {  # what is replaced, by what, and the line that follows `some.yaml:
         "{Adam: {}}",
         "{Adm: {}}",
         "trainings.quick.optimizer: expected a class of keras.optimizers, found 'Adm'; did you mean 'Adam'?",
-    ),
-    "no format": ("[h5]", "[]", "export.formats: expected to have at least 1 item"),
-    "infinite number": (
-        "learning_rate: 0.01",
-        "learning_rate: .inf",
-        "trainings.quick.learning_rate: expected to be",
     ),
     "baseline of no training": (
         "seed: 0",

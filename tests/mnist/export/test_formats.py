@@ -1,5 +1,6 @@
 """Every export format, against a forward pass in NumPy; and the stage that refuses a damaged one."""
 
+import re
 import shutil
 
 import h5py
@@ -92,6 +93,10 @@ def test_formats_written_again_have_the_same_bytes(source, written, tmp_path):
     # These two hold names that TensorFlow counts up within a process; test_pipeline.py compares whole runs.
     counted = (f"{NAME}.onnx", f"{NAME}_saved_model")
     assert [name for name in first if again[name] != first[name] and not name.startswith(counted)] == []
+
+
+def test_the_h5_export_is_the_models_own_file(source, written):
+    assert (written / f"{NAME}.h5").read_bytes() == source.file.read_bytes()
 
 
 def test_the_written_architecture_is_data_in_yaml_and_json(written):
@@ -232,8 +237,14 @@ def test_the_lines_in_the_model_card_can_be_pasted(tiny_model, written, test_par
 
 
 def test_a_format_that_is_not_in_the_table_is_refused_in_one_line():
-    with pytest.raises(FormatError, match=r"^params\.yaml: export\.formats\.1: expected one of h5, .*, found 'onx';"):
+    with pytest.raises(FormatError) as refusal:
         chosen(["h5", "onx"])
+    expected = f"expected one of {', '.join(FORMATS)}, found 'onx'; did you mean 'onnx'?"
+    assert str(refusal.value) == f"params.yaml: export.formats.1: {expected}"
+
+
+def test_the_chosen_formats_come_in_the_order_asked_for():
+    assert list(chosen(["onnx", "h5"])) == ["onnx", "h5"]
 
 
 KERAS = ("h5", "keras", "weights", "yaml", "json")
@@ -288,6 +299,19 @@ def test_the_stage_writes_the_chosen_formats_a_card_and_checksums(project):
     assert list(report) == ["weights", "json"]
     assert all(row["changed_predictions"] == 0 for row in report.values())
     assert report["json"]["bytes"] == (folder / f"{NAME}.json").stat().st_size
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_each_block_of_the_written_card_runs_after_the_first_alone(project, monkeypatch):
+    export.main()
+    monkeypatch.chdir(project / "models/export")
+    first, *blocks = re.findall(r"```python\n(.*?)\n```", (project / "models/export/README.md").read_text(), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        *lines, last = block.splitlines()
+        names = {}
+        exec("\n".join([first, *lines]), names)
+        assert eval(last, names).shape == (1, 10)
 
 
 @pytest.mark.parametrize(
