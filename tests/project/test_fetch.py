@@ -12,7 +12,6 @@ from moto.server import ThreadedMotoServer
 from tests.clones import repository
 
 pytestmark = pytest.mark.slow
-pytestmark = pytest.mark.slow
 ONNX = "models/export/MNIST_keras_CNN.onnx"
 MODEL = "models/MNIST_keras_CNN.h5"
 
