@@ -1,28 +1,36 @@
-"""Files that are whole or not there: write beside, then rename."""
+"""Files that are whole or not there: write beside, flush to the disk, then rename."""
 
 import hashlib
 import json
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a scratch path of the same file name; move what was written there to `path` on success.
 
-    Works for a file or a folder. On an error `path` is left as it was and the scratch is removed.
+    Works for a file or a folder. On an error `path` is left as it was and the scratch is removed; that of a process
+    that was killed is removed by the next call. What was moved outlasts a power failure.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for abandoned in path.parent.glob(f".{path.name}.*"):  # by a process that was killed
-        shutil.rmtree(abandoned)
-    with _scratch_folder(path) as folder:
+    for scratch in path.parent.glob(f".{path.name}.*"):
+        _remove_if_abandoned(scratch)
+    with _scratch_folder(path) as folder, _in_use(Path(folder)):
         scratch = Path(folder, path.name)
         yield scratch
         scratch.stat()  # raises where nothing was written
+        for part in [*scratch.rglob("*"), scratch]:
+            _flush(part)
         old = path.replace(Path(folder, "replaced")) if path.is_dir() else None
         try:
             scratch.replace(path)
@@ -30,6 +38,7 @@ def atomic(path: Path) -> Iterator[Path]:
             if old:
                 old.replace(path)
             raise
+        _flush(path.parent)
 
 
 def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory[str]:
@@ -39,6 +48,42 @@ def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory[str]:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    with suppress(FileNotFoundError, BlockingIOError), _in_use(folder):
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _in_use(folder: Path) -> Iterator[None]:
+    """Lock a scratch folder until the context, or the process, ends.
+
+    Raises:
+        BlockingIOError: another process has locked it.
+    """
+    if sys.platform == "win32":  # which opens no folder
+        yield
+        return
+    with _opened(folder) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _flush(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk."""
+    if sys.platform != "win32":
+        with _opened(path) as descriptor:
+            os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:

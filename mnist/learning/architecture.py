@@ -2,12 +2,11 @@
 
 import inspect
 import math
-import re
 from typing import Any
 
 import numpy as np
 
-from mnist.errors import PipelineError, nearest
+from mnist.errors import PipelineError, first_line, nearest
 from mnist.learning.backend import keras
 from mnist.learning.layers import layer_class
 
@@ -70,9 +69,3 @@ def _argument(key: str, value: Any) -> Any:
     if not isinstance(found := getattr(module, kind, None), type):
         raise ValueError(f"{key}: no class {kind} in {module.__name__}")
     return found(**arguments)
-
-
-def first_line(error: Exception) -> str:
-    """The first line that says what is wrong, without Keras' heading and terminal colours."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
-    return next((line for line in lines if line.strip() and not line.startswith("Exception encountered")), repr(error))

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +17,7 @@ from mnist.learning.backend import keras, tf
 from mnist.learning.feed import Data
 from mnist.params import Pair
 
+SHA256 = hashlib.sha256().digest_size
 History = list[dict[str, float]]  # a row for each epoch
 
 
@@ -36,6 +39,8 @@ def key(pair: Pair, data: Data) -> str:
 class Checkpoint:
     """The resumable state of one training: weights, optimizer state and the history so far, in one HDF5 file.
 
+    The SHA-256 of that file's bytes follows after them; HDF5 reads no further than its own end.
+
     A context: train and save the results within. Left without an error, the training is finished and the file is
     removed, unless more epochs could follow; left by an error, the file stays for the next run.
     """
@@ -53,8 +58,10 @@ class Checkpoint:
         if kind is not None or not self.path.exists():
             return
         if self.settings.schedule == "constant":
-            with h5py.File(self.path, "a") as file:
-                file.attrs["finished"] = True
+            with self._replaced() as scratch:
+                shutil.copyfile(self.path, scratch)
+                with h5py.File(scratch, "a") as file:
+                    file.attrs["finished"] = True
         else:
             _remove(self.path)
 
@@ -69,29 +76,39 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return []
-        model.optimizer.build(model.trainable_variables)
-        fresh = [(variable, variable.numpy()) for variable in (*model.variables, *model.optimizer.variables)]
-        try:
-            with h5py.File(self.path) as file:
-                history: History = json.loads(file.attrs["history"])
-                finished = "finished" in file.attrs
-            if len(history) + finished > self.settings.epochs:
-                return []
-            model.load_weights(self.path)
-        except (OSError, KeyError, ValueError):
+        if not _is_whole(self.path):
             print(f"{self.path}: damaged, so the training starts afresh", flush=True)
-            for variable, value in fresh:
-                variable.assign(value)
             return []
+        with h5py.File(self.path) as file:
+            history: History = json.loads(file.attrs["history"])
+            finished = "finished" in file.attrs
+        if len(history) + finished > self.settings.epochs:
+            return []
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self.path)
         print(f"going on after epoch {len(history)} of {self.settings.epochs}", flush=True)
         return history
 
     def save(self, model: keras.Model, history: History) -> None:
         """Replace the checkpoint, all or nothing."""
-        with atomic(self.path) as scratch:
+        with self._replaced() as scratch:
             model.save_weights(scratch)
             with h5py.File(scratch, "a") as file:
                 file.attrs["history"] = json.dumps(history)
+
+    @contextmanager
+    def _replaced(self) -> Iterator[Path]:
+        """Give a scratch path for the new HDF5 file; with its digest it takes the place of the old."""
+        with atomic(self.path) as scratch:
+            yield scratch
+            digest = hashlib.sha256(scratch.read_bytes()).digest()
+            with scratch.open("ab") as file:
+                file.write(digest)
+
+
+def _is_whole(path: Path) -> bool:
+    content = path.read_bytes()
+    return hashlib.sha256(content[:-SHA256]).digest() == content[-SHA256:]
 
 
 def _remove(path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
+from mnist.errors import first_line
 from mnist.keras_classes import REFUSED_LAYERS
-from mnist.learning.architecture import ArchitectureError, first_line
+from mnist.learning.architecture import ArchitectureError
 from mnist.learning.backend import keras
 from mnist.learning.keras2 import from_keras_2
 
@@ -38,9 +39,7 @@ def _configuration(model: keras.Model) -> dict[str, Any]:
 
 
 def _from_configuration(config: dict[str, Any]) -> keras.Model:
-    plain = {key: value for key, value in config.items() if key != "compile_config"}
-    _refuse_foreign_code(plain)
-    return keras.models.model_from_json(json.dumps(plain))
+    return keras.models.model_from_json(json.dumps(config))
 
 
 def from_yaml(text: str) -> keras.Model:
@@ -52,7 +51,6 @@ def from_yaml(text: str) -> keras.Model:
     with _one_line("architecture YAML"):
         config = _mapping(yaml.load(text, _PlainLoader), "architecture YAML")
         if str(config.get("keras_version", 3)).startswith(("1.", "2.")):
-            _refuse_foreign_code(config)
             return from_keras_2(config)
         return _from_configuration(config)
 
@@ -60,7 +58,9 @@ def from_yaml(text: str) -> keras.Model:
 def _mapping(config: Any, what: str) -> dict[str, Any]:
     if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
         raise ArchitectureError(f"{what}: expected a mapping with class_name and config, found none")
-    return config
+    plain = {key: value for key, value in config.items() if key != "compile_config"}
+    _refuse_foreign_code(plain)
+    return plain
 
 
 @contextmanager

@@ -2,10 +2,15 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from mnist.files import atomic, read_json, sha256, write_json
+from tests.conftest import ROOT
 
 
 def names(folder):
@@ -112,3 +117,68 @@ def test_a_folder_that_cannot_be_written_is_refused_by_the_name_of_the_file(tmp_
     with pytest.raises(PermissionError) as refusal, atomic(tmp_path / "some.txt"):
         pass
     assert refusal.value.filename == str(tmp_path / "some.txt")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from mnist.files import atomic
+with atomic(Path(sys.argv[1])) as scratch:
+    scratch.write_text("from another process")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that has written its scratch of `some.txt`, and moves it there when its input is closed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, tmp_path / "some.txt"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"written\n"
+        yield process
+        process.kill()
+
+
+def test_the_scratch_of_a_process_at_work_stays(tmp_path, writer):
+    with atomic(tmp_path / "some.txt") as scratch:
+        scratch.write_text("from this process")
+    assert (tmp_path / "some.txt").read_text() == "from this process"
+    writer.communicate()
+    assert writer.returncode == 0
+    assert (tmp_path / "some.txt").read_text() == "from another process"
+    assert names(tmp_path) == ["some.txt"]
+
+
+def test_the_scratch_of_a_killed_process_goes(tmp_path, writer):
+    writer.kill()
+    writer.wait()
+    assert len(names(tmp_path)) == 2  # a scratch folder with its file
+    with atomic(tmp_path / "some.txt") as scratch:
+        scratch.write_text("new")
+    assert names(tmp_path) == ["some.txt"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_bytes_are_on_the_disk_before_they_are_moved_and_their_name_afterwards(tmp_path, monkeypatch, kind):
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def recorded_fsync(descriptor):
+        done.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def recorded_replace(self, target):
+        done.append("moved")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "replace", recorded_replace)
+    with atomic(tmp_path / "some") as scratch:
+        if kind == "folder":
+            scratch.mkdir()
+        (scratch / "part" if kind == "folder" else scratch).write_text("whole")
+    parts = [tmp_path / "some/part"] if kind == "folder" else []
+    before, after = [path.stat().st_ino for path in [*parts, tmp_path / "some"]], tmp_path.stat().st_ino
+    assert done == [*before, "moved", after]

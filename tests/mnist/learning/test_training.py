@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 
@@ -557,20 +556,19 @@ def test_a_finished_training_trains_again_when_it_is_run_again(data, tmp_path, c
     assert "going on" not in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("damage", ["truncated", "without history", "without weights"])
-def test_a_damaged_checkpoint_is_not_used(whole, data, interrupt, tmp_path, capfd, damage):
+def test_a_damaged_checkpoint_is_not_used(whole, data, interrupt, tmp_path, capfd):
     settings = pair(TINY)
     interrupt(1)
     with pytest.raises(Interrupted):
         saved_training(settings, data, tmp_path)
     (path,) = (tmp_path / "checkpoints").glob("*.h5")
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:5000])
-    else:
-        with h5py.File(path, "a") as file:
-            if damage == "without history":
-                del file.attrs["history"]
-            else:
-                del file["layers"]
+    content = path.read_bytes()
+    checkpoint = Checkpoint(path.parent, settings, data)
+    for place in range(0, len(content), len(content) // 300):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        for damaged in (flipped, content[:place]):
+            path.write_bytes(damaged)
+            assert checkpoint.load(model=None) == []  # a model that was touched would be an error
     assert saved_training(settings, data, tmp_path) == whole(settings)
     assert "damaged, so the training starts afresh" in capfd.readouterr().out
