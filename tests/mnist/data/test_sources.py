@@ -1,5 +1,6 @@
 """Sources, against a real HTTP server on this machine, real folders and a wheel made here."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
@@ -9,13 +10,14 @@ import re
 import socket
 import subprocess
 import threading
+import time
 import zipfile
 
 import numpy as np
 import pytest
 import yaml
 
-from mnist.data import archives
+from mnist.data import archives, sources
 from mnist.data.archives import SourceError
 from mnist.data.sources import fetch
 
@@ -140,6 +142,49 @@ def test_a_source_that_fails_is_passed_over_in_one_line(server, folder, shelf, c
     assert lines[0].startswith(f"passed over {server.url}: first-ubyte")
     assert reason in lines[0]
     assert server.asked.count(FIRST) == requests
+
+
+class HostileHandler(http.server.BaseHTTPRequestHandler):
+    """Answers as its server's `manner` says."""
+
+    def do_GET(self):
+        manner = self.server.manner
+        self.send_response(302 if manner == "redirect" else 200)
+        self.send_header("Location", "http://[::1")
+        self.send_header("Content-Length", {"length": "abc"}.get(manner, str(10**9)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while self.server.manner in ("endless", "trickle"):
+                self.wfile.write(bytes(2**16) if manner == "endless" else b"x")
+                time.sleep(0 if manner == "endless" else 0.1)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("manner", "reason"),
+    [
+        ("length", "expected SHA-256"),
+        ("redirect", "Invalid IPv6 URL"),
+        ("endless", "more than 1048576 bytes"),
+        ("trickle", "not delivered within 1 s"),
+    ],
+)
+def test_a_hostile_server_is_passed_over_in_bounded_time_and_bytes(folder, shelf, monkeypatch, capfd, manner, reason):
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(archives, "LARGEST", 2**20)
+    monkeypatch.setattr(sources, "LONGEST", 1)
+    monkeypatch.setenv("NO_PROXY", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), HostileHandler) as server:
+        server.manner = manner
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        fetch([f"http://127.0.0.1:{server.server_port}/", f"file:{shelf}"], DIGESTS, folder)
+        server.manner = "done"
+        server.shutdown()
+    assert_delivered(folder)
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("passed over")]
+    assert reason in line
 
 
 def test_a_flipped_bit_is_found(server, folder, shelf, capfd):
