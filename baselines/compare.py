@@ -2,7 +2,7 @@
 
 Reads:  metrics/baselines/*.json; params `baselines`
 Writes: metrics/plots/baselines.png
-Run:    python -m baselines.compare, by `dvc repro baselines/dvc.yaml`
+Run:    python -m baselines.compare    (`dvc repro baselines/dvc.yaml` does)
 """
 
 from mnist import figures

@@ -1,7 +1,8 @@
 """Export stage: write the model in every chosen format and prove that each is the same model.
 
 Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, data/probabilities.npy, metrics/{train,evaluate}.json;
-        params `export` and, for the card, `seed`, `dataset`, `datasets`, `architectures`, `trainings`
+        params `export`, `dataset`, `datasets` and, for the card, `seed`, `architecture`, `architectures`, `training`,
+        `trainings`
 Writes: models/export/ (every format, a model card, SHA256SUMS), metrics/export.json
 Run:    python -m stages.export
 """
@@ -27,7 +28,7 @@ CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its r
 
 @settings()
 def main() -> None:
-    """Write every format beside the old export and compare each on the test images; then let it take its place."""
+    """Write every format to a scratch folder and compare each on the test images; then replace the old export."""
     params = load_params()
     formats, classes = chosen(params.export.formats), len(params.chosen_dataset.classes)
     source = Source(load_model(MODEL), MODEL, evenly_spaced(read_csv(TRAIN_CSV, classes)[0], CALIBRATION))

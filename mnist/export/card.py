@@ -24,7 +24,7 @@ CARD = """\
 |---|---|---|---|
 | {accuracy:.2%} | {accuracy_low:.2%} to {accuracy_high:.2%} | {loss:.4f} | {calibration_error:.4f} |
 
-The interval (Wilson) is that of the test sample: other seeds and other people's handwriting differ more.
+The Wilson interval reflects only the size of the test set; other seeds and other people's handwriting vary more.
 
 ## Input and output
 
@@ -34,8 +34,8 @@ The int8 LiteRT file takes the pixels as bytes 0 to 255 instead, and gives proba
 
 ## Files
 
-Each was loaded back in its own runtime and compared with the trained model on all test images; those that Keras loads,
-bit for bit.
+Each was loaded back in its own runtime and compared with the trained model on all test images. The Keras formats match
+it bit for bit.
 
 | file | bytes | accuracy | largest difference | changed predictions |
 |---|---|---|---|---|
@@ -61,7 +61,7 @@ x = pixels / np.float32(255)
 {data}
 - {versions}
 
-Model and code: MIT licence. Data: MNIST, Yann LeCun and Corinna Cortes, CC BY-SA 3.0.
+Model and code: MIT licence. Data: MNIST, Yann LeCun, Corinna Cortes and Christopher Burges, CC BY-SA 3.0.
 """
 
 

@@ -36,7 +36,7 @@ def _absorbs(
     return (
         type(layer) in (keras.layers.Conv2D, keras.layers.Dense)
         and layer.activation is keras.activations.linear
-        and len(weights) == 1 + layer.use_bias  # none of LoRA
+        and len(weights) == 1 + layer.use_bias  # no further ones, as LoRA adds
         and layer.dtype_policy.name == normalization.dtype_policy.name == "float32"  # neither mixed nor quantized
         and getattr(layer, "data_format", "channels_last") == "channels_last"
         and normalization.axis in (-1, normalization.input_spec.ndim - 1)

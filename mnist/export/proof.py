@@ -31,7 +31,11 @@ def digest(model: keras.Model) -> str:
 
 
 def read_probabilities(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """The model's answers as the evaluate stage wrote them, `(n, classes)`."""
+    """The model's answers as the evaluate stage wrote them, float32 `(n, classes)`.
+
+    Raises:
+        ExportError: no array of that shape.
+    """
     try:
         with path.open("rb") as file:
             found = np.lib.format.read_array(file)
@@ -45,7 +49,11 @@ def read_probabilities(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def ask(loaded: keras.Model | Predict, images: Images, answers: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities `(n, classes)` of a loaded export; Keras models equal bit for bit share their answers."""
+    """Probabilities `(n, classes)` of a loaded export to `uint8` images `(n, 28, 28)`.
+
+    Args:
+        answers: those of each Keras model so far, by its digest; a model that is not among them is asked and added.
+    """
     if not isinstance(loaded, keras.Model):
         return loaded(images)
     key = digest(loaded)
@@ -55,7 +63,11 @@ def ask(loaded: keras.Model | Predict, images: Images, answers: dict[str, np.nda
 
 
 def compare(found: np.ndarray, expected: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """How an export's probabilities `(n, classes)` differ from the model's."""
+    """How an export's probabilities `(n, classes)` differ from the model's.
+
+    Returns:
+        `accuracy`, `max_probability_difference`, both 0–1, and the number of `changed_predictions`.
+    """
     predicted = found.argmax(axis=1)
     return {
         "accuracy": float((predicted == labels).mean()),
@@ -67,7 +79,7 @@ def compare(found: np.ndarray, expected: np.ndarray, labels: np.ndarray) -> dict
 def check(path: Path, result: dict[str, Any], expected: np.ndarray, labels: np.ndarray, exact: bool) -> None:
     """Raise ExportError where an export is not the same model (or, not `exact`, not nearly as accurate)."""
     accuracy = (expected.argmax(axis=1) == labels).mean()
-    if exact and not result["max_probability_difference"] <= TOLERANCE:  # so that none changes but between equals
+    if exact and not result["max_probability_difference"] <= TOLERANCE:  # `not <=` refuses NaN too
         raise ExportError(
             f"{path}: expected probabilities within {TOLERANCE} of the model's, found a difference of "
             f"{result['max_probability_difference']:.2g} and {result['changed_predictions']} changed predictions"
