@@ -1,8 +1,10 @@
 """A picture from outside → grey levels. Everything that can be wrong with a file is refused here, in one line."""
 
 import io
+import re
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +17,15 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no for
 MAX_BYTES = 128 * 2**20
 CHUNK = 2**16  # bytes; Python sets aside as many as one read may bring
 MAX_PIXELS = 80_000_000  # a 48-megapixel phone's picture fits; below Pillow's own limit of 89 million
+MAX_PIXELS_WEBP = 25_000_000  # also AVIF, whose decoders take 16 bytes a pixel
 MAX_SIDE = 32_767  # pixels; also the longest side that most writers of pictures allow
+MAX_PLAIN = 4 * 2**20  # bytes of a PPM that is written as text, which takes a second for 2 million
+PPM_HEADER = re.compile(
+    rb"(?:P[14](?:(?:\s|#[^\r\n]*[\r\n])+\d+){2}|P[2356](?:(?:\s|#[^\r\n]*[\r\n])+\d+){3})\s"
+)  # magic number, width, height and, but for bits, the largest value; comments may stand between
+MAX_HEADER = 4096  # bytes of that
+ROWS = 256  # of a picture that are converted together
+ORIENTATION = 0x0112  # an EXIF tag
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
 
 
@@ -63,14 +73,9 @@ def decode(content: bytes, name: str) -> np.ndarray:
     Raises:
         PictureError: not one of FORMATS, damaged, or larger than MAX_PIXELS or MAX_SIDE, which is seen before decoding.
     """
+    _check_ppm(content, name)
     try:
-        with warnings.catch_warnings():  # Pillow warns of large pictures, which `_check_size` refuses
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-        with image:
-            _check_size(image.size, name)
-            image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
-            return grey(image)
+        levels, orientation = _read(content, name)
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
@@ -79,14 +84,36 @@ def decode(content: bytes, name: str) -> np.ndarray:
         raise PictureError(f"{name}: expected at most {MAX_PIXELS:,} pixels, found more") from None
     except Exception as error:  # the decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
         raise PictureError(f"{name}: expected a whole picture, found damaged data: {_reason(error)}") from None
+    return _turned(levels, orientation)
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
+def _read(content: bytes, name: str) -> tuple[np.ndarray, int]:
+    """(grey levels as they lie in the file, EXIF's orientation); what Pillow needed for them is free again."""
+    with warnings.catch_warnings():  # Pillow warns of what is refused here, or harmless
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            _check_size(image, name)
+            image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
+            return _levels(image), _orientation(image)
+
+
+def _check_size(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    most = MAX_PIXELS_WEBP if image.format in ("WEBP", "AVIF") else MAX_PIXELS
+    if width * height > most or max(image.size) > MAX_SIDE:
         raise PictureError(
-            f"{name}: expected at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} a side, found {width:,} × {height:,}"
+            f"{name}: expected at most {most:,} pixels and {MAX_SIDE:,} a side, found {width:,} × {height:,}"
         )
+
+
+def _check_ppm(content: bytes, name: str) -> None:
+    """Refuse what Pillow, which reads a PPM's header and text byte by byte, would be long at."""
+    if content[:1] != b"P":
+        return
+    if not PPM_HEADER.match(content[:MAX_HEADER]):
+        raise PictureError(f"{name}: expected a PPM's header in the first {MAX_HEADER:,} bytes, found {content[:8]!r}…")
+    if content[:2] in (b"P1", b"P2", b"P3") and len(content) > MAX_PLAIN:
+        raise PictureError(f"{name}: expected at most {MAX_PLAIN:,} bytes of a PPM as text, found {len(content):,}")
 
 
 def grey(image: Image.Image) -> np.ndarray:
@@ -94,16 +121,48 @@ def grey(image: Image.Image) -> np.ndarray:
 
     Modes of more than 8 bits (I, I;16, F) are stretched to 0–255: where their black and white lie is not recorded.
     """
-    if image.getexif().get(0x0112, 1) != 1:  # the Orientation tag
-        image = ImageOps.exif_transpose(image)
-    if image.mode[0] in "IF":
-        return _stretch(np.asarray(image, np.float64))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("L"))
+    return _turned(_levels(image), _orientation(image))
 
 
-def _stretch(values: np.ndarray) -> np.ndarray:
-    values = np.nan_to_num(values, posinf=0, neginf=0)
-    return ((values - values.min()) * (255 / max(np.ptp(values), 1e-9))).astype(np.uint8)
+def _orientation(image: Image.Image) -> int:
+    return image.getexif().get(ORIENTATION, 1)
+
+
+def _turned(levels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation == 1:
+        return levels
+    image = Image.fromarray(levels)
+    image.getexif()[ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
+def _levels(image: Image.Image) -> np.ndarray:
+    convert = _stretching(image) if image.mode[0] in "IF" else _flatten
+    levels = np.empty((image.height, image.width), np.uint8)
+    for top, strip in _strips(image):
+        levels[top : top + strip.height] = convert(strip)
+    return levels
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """(first row, part of the image), so that a conversion copies a few rows of a large picture at a time."""
+    for top in range(0, image.height, ROWS):
+        yield top, image.crop((0, top, image.width, min(top + ROWS, image.height)))
+
+
+def _flatten(strip: Image.Image) -> np.ndarray:
+    if strip.has_transparency_data:
+        strip = strip.convert("RGBA")
+        strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
+    return np.asarray(strip.convert("L"))
+
+
+def _stretching(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
+    """The conversion that maps this image's smallest value to 0 and its largest to 255."""
+    ends = [(values.min(), values.max()) for _, strip in _strips(image) for values in [_finite(strip)]]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    return lambda strip: ((_finite(strip) - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+
+
+def _finite(strip: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(strip, np.float64), copy=False, posinf=0, neginf=0)
