@@ -75,7 +75,9 @@ def serve(read: Callable[[str], str], port: int) -> None:
             prevent_thread_lock=True,
         )
     except (OSError, OverflowError):
-        raise DrawError(f"--port: expected a free port, found {port}, which is in use or not allowed") from None
+        raise DrawError(
+            f"expected a free port, found {port}, which is in use or not allowed; choose one with --port"
+        ) from None
     print(f"draw at http://127.0.0.1:{port}/ (Ctrl-C ends it)", flush=True)
     page.block_thread()
 

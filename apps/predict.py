@@ -58,13 +58,17 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """The command line: files, model, and `write`, the function that prints the answers."""
     parser = argparse.ArgumentParser(prog="python -m apps.predict", description="Read the digits in picture files.")
-    parser.add_argument("files", nargs="*", default=["-"], help="pictures; - or none: one from standard input")
+    parser.add_argument("files", nargs="*", help="pictures; - or none: one from standard input")
     parser.add_argument("--model", type=Path, default=MODEL, help=f"ONNX file (default: {ONNX} of this project)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="write", action="store_const", const=write_json, help="print a JSON array")
     form.add_argument("--csv", dest="write", action="store_const", const=write_csv, help="print CSV")
     parser.set_defaults(write=write_table)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if not arguments.files and sys.stdin.isatty():
+        parser.error("expected picture files, or a picture on standard input; found none")
+    arguments.files = arguments.files or ["-"]
+    return arguments
 
 
 Prepared = tuple[str, np.ndarray | str]  # (file, uint8 (28, 28) or what is wrong with it)

@@ -105,7 +105,7 @@ def card(
 
 
 def _block(form: Format) -> str:
-    return f"```python\n{form.usage.format(file=form.file)}\n```"
+    return f"`{form.file}`:\n\n```python\n{form.usage.format(file=form.file)}\n```"
 
 
 def _row(result: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mnist.export.runtime import Source
 from mnist.learning.backend import keras
 from mnist.learning.model import load_model
+from mnist.learning.texts import from_json, to_json
 
 Text = Callable[[str], keras.Model]
 
@@ -37,12 +38,12 @@ def load_whole(path: Path, _: Source) -> keras.Model:
 
 def write_weights(source: Source, path: Path) -> None:
     """Without the optimizer state, of which a model that is not compiled would complain."""
-    _same_weights(keras.models.clone_model(source.model), source.model).save_weights(path)
+    _same_weights(_uncompiled(source.model), source.model).save_weights(path)
 
 
 def load_weights(path: Path, source: Source) -> keras.Model:
     """Weights alone cannot predict: they get the model's architecture."""
-    copy = keras.models.clone_model(source.model)
+    copy = _uncompiled(source.model)
     copy.load_weights(path)
     return copy
 
@@ -55,6 +56,10 @@ def write_text(to_text: Callable[[keras.Model], str]) -> Callable[[Source, Path]
 def load_text(from_text: Text) -> Callable[[Path, Source], keras.Model]:
     """A loader of such a text; an architecture alone cannot predict, so it gets the model's weights."""
     return lambda path, source: _same_weights(from_text(path.read_text(encoding="utf-8")), source.model)
+
+
+def _uncompiled(model: keras.Model) -> keras.Model:
+    return from_json(to_json(model))
 
 
 def _same_weights(model: keras.Model, source: keras.Model) -> keras.Model:

@@ -151,7 +151,7 @@ def test_port_in_use_is_one_line(address, model):
     port = address.rpartition(":")[2].rstrip("/")
     command = [sys.executable, "-m", "apps.draw", "--port", port, "--model", str(model)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    line = f"error: --port: expected a free port, found {port}, which is in use or not allowed\n"
+    line = f"error: expected a free port, found {port}, which is in use or not allowed; choose one with --port\n"
     assert (done.returncode, done.stderr) == (1, line)
 
 

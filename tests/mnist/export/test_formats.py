@@ -111,6 +111,17 @@ def test_a_whole_model_keeps_its_optimizer_state(tiny_model, written):
         assert int(copy.optimizer.iterations) == int(tiny_model.optimizer.iterations) == 4 * 45
 
 
+def test_the_weights_alone_hold_no_optimizer(written, tiny_model):
+    names = []
+    with h5py.File(written / f"{NAME}.weights.h5") as file:
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    assert sorted(names) == sorted(
+        [f"layers/conv2d/vars/{i}" for i in range(2)]
+        + [f"layers/batch_normalization/vars/{i}" for i in range(4)]
+        + [f"layers/dense/vars/{i}" for i in range(2)]
+    )
+
+
 def test_a_model_with_other_weights_is_written_anew(tiny_model, written, test_part, tmp_path):
     model, images = from_json(to_json(tiny_model)), test_part[0]
     for name, step in (("saved_model", 0.1), ("litert", 0.2)):
