@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from mnist.errors import PipelineError
+from mnist.errors import PipelineError, first_line
 from mnist.pixels import scale
 
 BATCH = 64  # images; throughput on a CPU is flat from here on
@@ -37,7 +37,7 @@ class Classifier:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own errors have no common class below Exception
-            raise ClassifierError(f"{path}: expected an ONNX model, found: {str(error).splitlines()[0]}") from None
+            raise ClassifierError(f"{path}: expected an ONNX model, found: {first_line(error)}") from None
         self._check(path)
 
     def _check(self, path: Path) -> None:

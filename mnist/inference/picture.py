@@ -108,7 +108,7 @@ def _check_size(image: Image.Image, name: str) -> None:
 
 def _check_ppm(content: bytes, name: str) -> None:
     """Refuse what Pillow, which reads a PPM's header and text byte by byte, would be long at."""
-    if content[:1] != b"P":
+    if not re.match(rb"P[0-6fy]", content):  # what Pillow takes for one
         return
     if not PPM_HEADER.match(content[:MAX_HEADER]):
         raise PictureError(f"{name}: expected a PPM's header in the first {MAX_HEADER:,} bytes, found {content[:8]!r}…")
@@ -159,8 +159,9 @@ def _flatten(strip: Image.Image) -> np.ndarray:
 
 def _stretching(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
     """The conversion that maps this image's smallest value to 0 and its largest to 255."""
-    ends = [(values.min(), values.max()) for _, strip in _strips(image) for values in [_finite(strip)]]
-    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    parts = (_finite(strip) for _, strip in _strips(image))
+    lows, highs = zip(*((values.min(), values.max()) for values in parts), strict=True)
+    low, high = min(lows), max(highs)
     return lambda strip: ((_finite(strip) - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,20 @@ def folder(tmp_path_factory, weights):
 def predict(folder, *arguments, stdin=b""):
     command = [sys.executable, "-m", "apps.predict", "--model", str(folder / "linear.onnx"), *arguments]
     return subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, check=False)
+
+
+def test_no_files_on_a_terminal_is_an_error_and_not_a_wait(folder):
+    terminal, ours = os.openpty()
+    command = [sys.executable, "-m", "apps.predict", "--model", str(folder / "linear.onnx")]
+    done = subprocess.run(command, cwd=ROOT, stdin=ours, capture_output=True, check=False, timeout=60)
+    for end in (terminal, ours):
+        os.close(end)
+    assert done.returncode == 2
+    assert (
+        done.stderr.decode()
+        .splitlines()[-1]
+        .endswith("error: expected picture files, or a picture on standard input; found none")
+    )
 
 
 def test_table_is_aligned_and_names_each_digit(folder):

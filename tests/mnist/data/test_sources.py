@@ -57,9 +57,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(monkeypatch):
+def loopback(monkeypatch):
+    """Servers on this machine are asked without a proxy, and again without a pause."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def server(loopback):
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -144,7 +149,7 @@ def test_a_source_that_fails_is_passed_over_in_one_line(server, folder, shelf, c
     assert server.asked.count(FIRST) == requests
 
 
-class HostileHandler(http.server.BaseHTTPRequestHandler):
+class HostileHandler(Handler):
     """Answers as its server's `manner` says."""
 
     def do_GET(self):
@@ -158,9 +163,6 @@ class HostileHandler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(bytes(2**16) if manner == "endless" else b"x")
                 time.sleep(0 if manner == "endless" else 0.1)
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.mark.parametrize(
     ("manner", "reason"),
@@ -171,11 +173,10 @@ class HostileHandler(http.server.BaseHTTPRequestHandler):
         ("trickle", "not delivered within 1 s"),
     ],
 )
+@pytest.mark.usefixtures("loopback")
 def test_a_hostile_server_is_passed_over_in_bounded_time_and_bytes(folder, shelf, monkeypatch, capfd, manner, reason):
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setattr(archives, "LARGEST", 2**20)
     monkeypatch.setattr(sources, "LONGEST", 1)
-    monkeypatch.setenv("NO_PROXY", "*")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), HostileHandler) as server:
         server.manner = manner
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
