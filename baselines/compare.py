@@ -6,7 +6,7 @@ Run:    python -m baselines.compare    (`dvc repro baselines/dvc.yaml` does)
 """
 
 from mnist import figures
-from mnist.errors import run
+from mnist.errors import run_stage
 from mnist.files import read_json
 from mnist.params import load_params
 from mnist.paths import METRICS, PLOTS
@@ -19,4 +19,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

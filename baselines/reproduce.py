@@ -1,8 +1,8 @@
 """Reproduce one published result: train its pair on all training images, test it, set it beside the publication.
 
-Reads:  data/csv/{train,test}.csv; params `seed`, `dataset`, `architectures`, `trainings`, `baselines`
+Reads:  data/csv/{train,test}.csv; params `seed`, `dataset`, `datasets`, `architectures`, `trainings`, `baselines`
 Writes: metrics/baselines/<its key>.json
-Run:    python -m baselines.reproduce --architecture haque --training haque, by `dvc repro baselines/dvc.yaml`
+Run:    python -m baselines.reproduce --architecture haque --training haque; `dvc repro baselines/dvc.yaml` runs all
 """
 
 import argparse
@@ -14,9 +14,10 @@ from mnist.learning.backend import settings
 from mnist.learning.checkpoint import Checkpoint
 from mnist.learning.model import predict
 from mnist.learning.training import train
-from mnist.params import Params, load_params
+from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 from mnist.scoring import score
+from mnist.sections import Params
 
 
 @settings()
@@ -47,7 +48,11 @@ def main() -> None:
 
 
 def chosen_key(params: Params) -> str:
-    """The baseline with the pair that the command line names; DVC gives a baseline's other fields too."""
+    """The baseline with the pair that the command line names; DVC gives a baseline's other fields too.
+
+    Raises:
+        PipelineError: no baseline has that pair.
+    """
     parser = argparse.ArgumentParser(prog="python -m baselines.reproduce")
     parser.add_argument("--architecture", required=True, help="a key of architectures")
     parser.add_argument("--training", required=True, help="a key of trainings")

@@ -41,7 +41,9 @@ def this_project() -> Write:
     from mnist.data.table import write_csv
     from stages.convert import BLOCK
 
-    return lambda images, labels, path: write_csv(read_pairs(images, labels, classes=10, block=BLOCK), path)
+    return lambda images, labels, path: write_csv(
+        read_pairs(images, labels, classes=10, size=(28, 28), block=BLOCK), path
+    )
 
 
 def byte_loop() -> Write:

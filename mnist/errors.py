@@ -1,5 +1,6 @@
 """Errors for people: one line, no traceback, non-zero exit."""
 
+import argparse
 import difflib
 import gc
 import re
@@ -22,8 +23,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line that says what is wrong, without Keras' heading and terminal colours."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
+    """The first line that says what is wrong, without Keras' heading and colours and TensorFlow's name of a kernel."""
+    lines = re.sub(r"\x1b\[[0-9;]*m|\{\{function_node \S*\}\} ", "", str(error)).splitlines()
     return next((line for line in lines if line.strip() and not line.startswith("Exception encountered")), repr(error))
 
 
@@ -34,8 +35,24 @@ def _report() -> str:
     return file.name
 
 
+def run_stage(main: Callable[[], None]) -> None:
+    """Run the stage that `python -m` has started: `--help` prints its docstring, and no other argument is taken."""
+    module = sys.modules["__main__"]
+    argparse.ArgumentParser(
+        prog=f"python -m {module.__spec__.name if module.__spec__ else module.__name__}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Settings come from params.yaml alone; `dvc exp run -S architecture=fast` changes one for one run.",
+    ).parse_args()
+    run(main)
+
+
 def run(main: Callable[[], None]) -> None:
-    """Run a program's `main` as the last act of its process; an error that a user can cause becomes one line each."""
+    """Run a program's `main`, then end the process: it is the last call of the program.
+
+    A `PipelineError` becomes its own lines, at most LINES of WIDTH characters; an `OSError` names its file; anything
+    unforeseen becomes one line that says where its traceback was written. The exit code is then 1.
+    """
     try:
         main()
     except PipelineError as error:

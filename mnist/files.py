@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from mnist.errors import PipelineError
+
 if sys.platform != "win32":
     import fcntl
 
@@ -84,6 +86,17 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+class NoRoomError(PipelineError):
+    """The disk is too full for what is to be written."""
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Raise NoRoomError where less than `size` bytes are free: on a full disk HDF5 ends the process (h5py 3.16)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(folder).free) < size:
+        raise NoRoomError(f"{folder}: expected {size / 1e6:.1f} MB free on the disk, found {free / 1e6:.1f} MB")
 
 
 def write_json(path: Path, value: Any) -> None:

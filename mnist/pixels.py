@@ -1,6 +1,8 @@
-"""The one place where pixels become the model's input."""
+"""The size of an image, and the one place where pixels become the model's input."""
 
 from typing import Any
+
+SIDE = 28  # rows and columns of an image, in pixels
 
 
 def scale(images: Any) -> Any:

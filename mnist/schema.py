@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist.export.formats import FORMATS
 from mnist.keras_classes import keras_classes
-from mnist.params import Params
+from mnist.sections import Params
 
 
 def schema() -> dict[str, Any]:

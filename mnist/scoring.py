@@ -15,7 +15,7 @@ def score(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> 
     Args:
         probabilities: float `(n, classes)`, rows sum to 1.
         labels: integers `(n,)` in 0 … classes-1.
-        classes: names of the labels.
+        classes: names of the labels 0, 1, …
 
     Returns:
         `accuracy` with its 95 % Wilson interval `accuracy_low` … `accuracy_high`, `loss` (nats an image),

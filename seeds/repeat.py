@@ -1,8 +1,8 @@
 """Train a pair from one seed and test it, so that a result is the mean of several.
 
-Reads:  data/csv/{train,test}.csv; params `dataset`, `architectures`, `trainings`
+Reads:  data/csv/{train,test}.csv; params `dataset`, `datasets`, `architectures`, `trainings`
 Writes: metrics/seeds/<architecture>-<training>-<seed>.json
-Run:    python -m seeds.repeat --architecture fast --training fast --seed 0, by `dvc repro seeds/dvc.yaml`
+Run:    python -m seeds.repeat --architecture fast --training fast --seed 0; `dvc repro seeds/dvc.yaml` runs them all
 """
 
 import argparse

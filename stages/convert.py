@@ -12,10 +12,11 @@ import numpy as np
 from mnist import figures
 from mnist.data.idx import read_pairs
 from mnist.data.table import write_csv
-from mnist.errors import PipelineError, run
+from mnist.errors import PipelineError, run_stage
 from mnist.files import atomic
 from mnist.params import load_params
 from mnist.paths import PLOTS, RAW, TEST_CSV, TRAIN_CSV
+from mnist.pixels import SIDE
 
 BLOCK = 20_000  # rows in memory at a time, 16 MB; Polars is slower with fewer
 
@@ -35,8 +36,9 @@ def main() -> None:
 
 def pairs(prefix: str, classes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Blocks of images and labels from a pair of IDX files."""
-    return read_pairs(RAW / f"{prefix}-images-idx3-ubyte", RAW / f"{prefix}-labels-idx1-ubyte", classes, BLOCK)
+    images, labels = RAW / f"{prefix}-images-idx3-ubyte", RAW / f"{prefix}-labels-idx1-ubyte"
+    return read_pairs(images, labels, classes, (SIDE, SIDE), BLOCK)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

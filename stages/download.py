@@ -6,7 +6,7 @@ Run:    python -m stages.download
 """
 
 from mnist.data.sources import fetch
-from mnist.errors import run
+from mnist.errors import run_stage
 from mnist.files import atomic
 from mnist.params import load_params
 from mnist.paths import RAW
@@ -21,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mnist import figures, scoring
 from mnist.data.table import read_csv
-from mnist.errors import run
+from mnist.errors import run_stage
 from mnist.files import atomic, write_json
 from mnist.learning.backend import settings
 from mnist.learning.model import ModelError, load_model, predict
@@ -56,4 +56,4 @@ def check(probabilities: np.ndarray, classes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mnist.data.table import read_csv
-from mnist.errors import run
+from mnist.errors import run_stage
 from mnist.export.card import card, checksums
 from mnist.export.formats import chosen
 from mnist.export.proof import ask, check, compare, digest, read_probabilities
@@ -60,4 +60,4 @@ def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

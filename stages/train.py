@@ -1,6 +1,6 @@
 """Train stage: fit the chosen architecture on the training CSV.
 
-Reads:  data/csv/train.csv; params `seed`, `dataset`, `architectures`, `trainings`
+Reads:  data/csv/train.csv; params `seed`, `architecture`, `architectures`, `training`, `trainings`, `datasets`
 Writes: models/MNIST_keras_CNN.h5, metrics/train.json, metrics/history.csv
 Run:    python -m stages.train
 """
@@ -8,10 +8,10 @@ Run:    python -m stages.train
 import csv
 
 from mnist.data.table import read_csv
-from mnist.errors import run
-from mnist.files import atomic, write_json
+from mnist.errors import run_stage
+from mnist.files import atomic, require_room, write_json
 from mnist.learning.backend import settings
-from mnist.learning.checkpoint import Checkpoint, History
+from mnist.learning.checkpoint import Checkpoint, History, bytes_of
 from mnist.learning.feed import split
 from mnist.learning.training import COLUMNS, train
 from mnist.params import load_params
@@ -25,6 +25,7 @@ def main() -> None:
     data = read_csv(TRAIN_CSV, pair.classes)
     with Checkpoint(CHECKPOINTS / "train", pair, data) as checkpoint:
         model, history = train(pair, data, checkpoint)
+        require_room(MODEL.parent, bytes_of(model))
         with atomic(MODEL) as scratch:
             model.save(scratch)
         write_history(history)
@@ -43,4 +44,4 @@ def write_history(history: History) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_stage(main)

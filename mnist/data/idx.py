@@ -69,20 +69,25 @@ def write_idx(file: BinaryIO, array: np.ndarray) -> None:
     file.write(np.ascontiguousarray(array, np.uint8).tobytes())
 
 
-def read_pairs(images: Path, labels: Path, classes: int, block: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read an images file and its labels file side by side, `block` rows at a time.
+def read_pairs(
+    images: Path, labels: Path, classes: int, size: tuple[int, int], block: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Read an images file and its labels file side by side, `block` rows at a time; each image has this `size`.
 
     Yields:
         `uint8` images `(m, rows, columns)` and labels `(m,)` in 0 … classes-1, with m ≤ block.
 
     Raises:
-        IdxError: either file is malformed, they do not belong together, or a label is no class.
+        IdxError: either file is malformed, they do not belong together, the images have another size, or a label is no
+            class.
     """
     with images.open("rb") as image_file, labels.open("rb") as label_file:
         shape = read_header(image_file, str(images))
         count = read_header(label_file, str(labels))
         if len(shape) != 3 or len(count) != 1:
             raise IdxError(f"{images}, {labels}: expected 3 dimensions and 1, found {len(shape)} and {len(count)}")
+        if shape[1:] != size:
+            raise IdxError(f"{images}: expected images of {size[0]}×{size[1]} pixels, found {shape[1]}×{shape[2]}")
         if shape[0] != count[0]:
             raise IdxError(f"{images}, {labels}: expected equal counts, found {shape[0]} images and {count[0]} labels")
         for start in range(0, shape[0], block):
@@ -91,5 +96,5 @@ def read_pairs(images: Path, labels: Path, classes: int, block: int) -> Iterator
             if y.max() >= classes:
                 at = start + int(np.argmax(y >= classes))
                 raise IdxError(f"{labels}: expected labels 0 to {classes - 1}, found {y[at - start]} at row {at}")
-            x = np.frombuffer(image_file.read(m * shape[1] * shape[2]), np.uint8)
-            yield x.reshape(m, *shape[1:]), y
+            x = np.frombuffer(image_file.read(m * math.prod(size)), np.uint8)
+            yield x.reshape(m, *size), y

@@ -38,10 +38,10 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
     missing = dict(digests)
     for source in sources:
         scheme, _, rest = source.partition(":")
+        place = source if scheme.startswith("http") else rest
         try:
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 for name in list(missing):
-                    place = source if scheme.startswith("http") else rest
                     _in_time(KINDS[scheme], place, name, Path(scratch))
                     _check(Path(scratch, name), missing[name])
                     shutil.move(Path(scratch, name), folder / name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist.export.formats import Format
 from mnist.files import sha256
-from mnist.params import Params
+from mnist.sections import Params
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 

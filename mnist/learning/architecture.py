@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from mnist.errors import PipelineError, first_line, nearest
 from mnist.learning.backend import keras
 from mnist.learning.layers import layer_class
+from mnist.pixels import SIDE
 
-INPUT_SHAPE = (28, 28, 1)
+INPUT_SHAPE = (SIDE, SIDE, 1)
+LARGEST = 2**22  # numbers that a layer may make of one image; a batch of 128 then takes 2 GB
 
 
 class ArchitectureError(PipelineError):
@@ -24,7 +27,8 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int) -> k
         An uncompiled model: float32 `(n, 28, 28, 1)` in 0–1 → probabilities `(n, classes)`.
 
     Raises:
-        ArchitectureError: names the architecture, the layer's index and Keras' complaint.
+        ArchitectureError: names the architecture, the layer's index and what is wrong with it, by Keras or by us: a
+            layer too large or not of float32, no layer that can learn, an answer that is not a probability a class.
     """
     model = keras.Sequential([keras.Input(INPUT_SHAPE)], name=name)
     for index, layer in enumerate(layers):
@@ -32,20 +36,36 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int) -> k
         where = f"architectures.{name}.{index}.{kind}"
         try:
             model.add(layer_class(kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
+            _check_layer(model.layers[-1], getattr(model, "output_shape", None))
         except Exception as error:  # whatever a Keras layer makes of these arguments
             reason = _unknown_argument(kind, arguments) or first_line(error)
             raise ArchitectureError(f"params.yaml: {where}: {reason}") from None
+    try:
+        _check_model(model, classes)
+    except Exception as error:  # whatever TensorFlow cannot run
+        raise ArchitectureError(f"params.yaml: architectures.{name}: {first_line(error)}") from None
+    return model
+
+
+def _check_layer(layer: keras.Layer, shape: Any) -> None:
+    """Raise ValueError where a layer would fill the memory, or computes in other numbers than float32."""
+    sizes = [size or 1 for size in shape or ()] if isinstance(shape, tuple) else []
+    if math.prod(sizes) > LARGEST:
+        raise ValueError(f"expected at most {LARGEST} numbers for an image, found {shape}")
+    if layer.dtype_policy.name != "float32":
+        raise ValueError(f"dtype: expected float32, found {layer.dtype_policy.name}")
+
+
+def _check_model(model: keras.Sequential, classes: int) -> None:
+    """Raise ValueError where a model does not answer with a probability for each class, or cannot learn."""
     shape = getattr(model, "output_shape", None)
     if shape != (None, classes):
-        raise ArchitectureError(
-            f"params.yaml: architectures.{name}: expected output shape {(None, classes)}, found {shape}"
-        )
+        raise ValueError(f"expected output shape {(None, classes)}, found {shape}")
     answer = np.asarray(model(np.linspace(0, 1, 2 * math.prod(INPUT_SHAPE), dtype=np.float32).reshape(2, *INPUT_SHAPE)))
     if not (answer.min() >= 0 and np.allclose(answer.sum(axis=1), 1, atol=1e-3)):
-        raise ArchitectureError(
-            f"params.yaml: architectures.{name}: expected probabilities (softmax), found sums {answer.sum(axis=1)}"
-        )
-    return model
+        raise ValueError(f"expected probabilities (softmax), found sums {answer.sum(axis=1)}")
+    if not model.trainable_variables:
+        raise ValueError("expected weights to train, found none; is every layer `trainable: false`?")
 
 
 def _unknown_argument(kind: str, arguments: dict[str, Any]) -> str:
@@ -58,6 +78,10 @@ def _unknown_argument(kind: str, arguments: dict[str, Any]) -> str:
 
 def _argument(key: str, value: Any) -> Any:
     """A layer's argument; `{RandomNormal: {stddev: 0.05}}` for an initializer becomes that object."""
+    if key == "name" and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(value), re.ASCII):
+        raise ValueError(f"name: expected letters, digits, '_', '-' and '.', found {value!r}")
+    if key == "rate" and value == 1:
+        raise ValueError("rate: expected less than 1, which lets nothing pass, found 1")
     if not isinstance(value, dict):
         return value
     module = {"initializer": keras.initializers, "regularizer": keras.regularizers}.get(key.rpartition("_")[2])

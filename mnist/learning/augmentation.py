@@ -3,7 +3,7 @@
 import math
 
 from mnist.learning.backend import tf
-from mnist.params import Augmentation
+from mnist.sections import Augmentation
 
 
 def distort(images: tf.Tensor, bounds: Augmentation, seed: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,11 @@
-"""Where an interrupted training goes on: one file after each epoch, named by everything it depends on."""
+"""Where an interrupted training goes on: one file, replaced after each epoch.
+
+Its name is a hash of everything that the training depends on, so a checkpoint of another training is never taken.
+"""
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +16,13 @@ import h5py
 import numpy as np
 
 from mnist import pixels
-from mnist.files import atomic
+from mnist.files import atomic, require_room, sha256
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import Data
-from mnist.params import Pair
+from mnist.sections import Pair
 
 SHA256 = hashlib.sha256().digest_size
+ROOM = 2**20  # bytes that HDF5 may need beside the numbers
 History = list[dict[str, float]]  # a row for each epoch
 
 
@@ -46,7 +51,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, pair: Pair, data: Data) -> None:
-        """Use `folder` for this training alone; checkpoints of others there no longer serve and are removed."""
+        """Use `folder` for this training alone: every other file in it is deleted."""
         self.path, self.settings = folder / f"{key(pair, data)}.weights.h5", pair.settings
         for stale in set(folder.glob("*")) - {self.path}:
             _remove(stale)
@@ -90,7 +95,12 @@ class Checkpoint:
         return history
 
     def save(self, model: keras.Model, history: History) -> None:
-        """Replace the checkpoint, all or nothing."""
+        """Replace the checkpoint, all or nothing.
+
+        Raises:
+            NoRoomError: the disk is too full for it.
+        """
+        require_room(self.path.parent, bytes_of(model))
         with self._replaced() as scratch:
             model.save_weights(scratch)
             with h5py.File(scratch, "a") as file:
@@ -101,9 +111,15 @@ class Checkpoint:
         """Give a scratch path for the new HDF5 file; with its digest it takes the place of the old."""
         with atomic(self.path) as scratch:
             yield scratch
-            digest = hashlib.sha256(scratch.read_bytes()).digest()
+            digest = bytes.fromhex(sha256(scratch))
             with scratch.open("ab") as file:
                 file.write(digest)
+
+
+def bytes_of(model: keras.Model) -> int:
+    """What a compiled model takes in HDF5, at most: weights, optimizer state and their names."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return ROOM + sum(math.prod(variable.shape) * 4 for variable in variables)
 
 
 def _is_whole(path: Path) -> bool:

@@ -5,8 +5,8 @@ import numpy as np
 from mnist.learning.augmentation import distort
 from mnist.learning.backend import tf
 from mnist.learning.randomness import Purpose, mix
-from mnist.params import Augmentation, Training
 from mnist.pixels import scale
+from mnist.sections import Augmentation, Training
 
 BATCH = 500  # images, where nothing is learnt from them; throughput on a CPU is flat from here on
 Data = tuple[np.ndarray, np.ndarray]  # images uint8 (n, 28, 28) and labels (n,) or, as probabilities, (n, classes)

@@ -11,8 +11,13 @@ from mnist.learning.backend import keras
 def is_keras_2(path: Path) -> bool:
     """Whether an HDF5 file says that Keras 1 or 2 wrote it."""
     with h5py.File(path) as file:
-        version = file.attrs.get("keras_version", b"3")
-    return (version.decode() if isinstance(version, bytes) else str(version)).startswith(("1.", "2."))
+        version = file.attrs.get("keras_version", "3")
+    return is_version_1_or_2(version.decode() if isinstance(version, bytes) else version)
+
+
+def is_version_1_or_2(version: Any) -> bool:
+    """Whether a version of Keras, as a file names it, is before 3."""
+    return str(version).startswith(("1.", "2."))
 
 
 def from_keras_2(config: dict[str, Any]) -> keras.Model:

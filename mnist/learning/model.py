@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mnist.errors import PipelineError
+from mnist.errors import PipelineError, first_line
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import BATCH, untuned
 from mnist.learning.keras2 import is_keras_2
@@ -19,7 +19,7 @@ class ModelError(PipelineError):
 def load_model(path: Path, compile: bool = True) -> keras.Model:
     """Load a Keras model: architecture and weights and, with `compile`, compile settings and optimizer state.
 
-    Of a file that Keras 1 or 2 wrote only architecture and weights: Keras 3 has other optimizers.
+    A file that Keras 1 or 2 wrote comes uncompiled always, as Keras 3 does not know the optimizers of that time.
 
     Raises:
         ModelError: no such file, or no Keras model.
@@ -32,7 +32,7 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
         if whole and path.suffix == ".h5":
             _restore_optimizer(model, path)
     except (ValueError, OSError, KeyError) as error:
-        raise ModelError(f"{path}: expected a Keras model: {str(error).splitlines()[0]}") from None
+        raise ModelError(f"{path}: expected a Keras model: {first_line(error)}") from None
     return model
 
 

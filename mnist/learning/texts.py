@@ -11,7 +11,7 @@ from mnist.errors import first_line
 from mnist.keras_classes import REFUSED_LAYERS
 from mnist.learning.architecture import ArchitectureError
 from mnist.learning.backend import keras
-from mnist.learning.keras2 import from_keras_2
+from mnist.learning.keras2 import from_keras_2, is_version_1_or_2
 
 
 def to_json(model: keras.Model) -> str:
@@ -43,14 +43,14 @@ def _from_configuration(config: dict[str, Any]) -> keras.Model:
 
 
 def from_yaml(text: str) -> keras.Model:
-    """An uncompiled model with this architecture and fresh weights, from `to_yaml` here or from Keras 2's `to_yaml`.
+    """An uncompiled model with this architecture and fresh weights, from `to_yaml` here or from that of Keras 1 or 2.
 
     Raises:
         ArchitectureError: not YAML, a tag other than those of tuples and text, or code from outside Keras.
     """
     with _one_line("architecture YAML"):
         config = _mapping(yaml.load(text, _PlainLoader), "architecture YAML")
-        if str(config.get("keras_version", 3)).startswith(("1.", "2.")):
+        if is_version_1_or_2(config.get("keras_version", 3)):
             return from_keras_2(config)
         return _from_configuration(config)
 

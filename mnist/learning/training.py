@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mnist.errors import PipelineError
+from mnist.errors import PipelineError, first_line
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.feed import Data, feed, in_order, smooth, split
 from mnist.learning.randomness import Purpose, mix
-from mnist.params import Pair, Training
+from mnist.sections import Pair, Training
 
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # of a history, in order
 
@@ -37,12 +37,16 @@ def learning_rate(training: Training, steps: int) -> float | keras.optimizers.sc
 
 
 def make_optimizer(name: str, training: Training, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer that `trainings.<name>` asks for, with its learning rate."""
+    """The optimizer that `trainings.<name>` asks for, with the learning rate of a training of `steps` steps.
+
+    Raises:
+        TrainingError: Keras does not take its arguments.
+    """
     ((kind, arguments),) = training.optimizer.items()
     try:
         return getattr(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **arguments)
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"params.yaml: trainings.{name}.optimizer.{kind}: {str(error).splitlines()[0]}") from None
+        raise TrainingError(f"params.yaml: trainings.{name}.optimizer.{kind}: {first_line(error)}") from None
 
 
 def train(
@@ -89,7 +93,9 @@ def train(
 
 
 def _loss_and_targets(settings: Training, labels: np.ndarray, classes: int) -> tuple[str, np.ndarray]:
-    """Labels become probabilities where they are to be smoothed: of the training part alone, so that `val_loss`
+    """The name of Keras' loss, and the labels in the form that it takes.
+
+    Smoothing needs a probability for each class. `train` smooths those of the training part alone, so that `val_loss`
     compares across trainings.
     """
     if not settings.label_smoothing:

@@ -96,7 +96,7 @@ def test_blocks_cover_all_rows_in_order(paths, block):
         b"\0\0\x08\x03\0\0\0\x0a\0\0\0\x02\0\0\0\x03" + images.tobytes(),
         b"\0\0\x08\x01\0\0\0\x0a" + bytes(labels),
     )
-    blocks = list(read_pairs(*paths, classes=10, block=block))
+    blocks = list(read_pairs(*paths, classes=10, size=(2, 3), block=block))
     assert max(len(x) for x, _ in blocks) <= block
     assert len(blocks) == -(-10 // block)
     assert np.array_equal(np.concatenate([x for x, _ in blocks]), images)
@@ -105,7 +105,7 @@ def test_blocks_cover_all_rows_in_order(paths, block):
 
 def test_no_rows_are_no_blocks(paths):
     write_pair(paths, PAIRS[3][0], PAIRS[2][0])
-    assert list(read_pairs(*paths, classes=10, block=4)) == []
+    assert list(read_pairs(*paths, classes=10, size=(28, 28), block=4)) == []
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,14 @@ def test_no_rows_are_no_blocks(paths):
 def test_a_pair_that_does_not_fit_is_refused(paths, images, labels, words):
     write_pair(paths, images, labels)
     with pytest.raises(IdxError) as refusal:
-        list(read_pairs(*paths, classes=10, block=1))
+        list(read_pairs(*paths, classes=10, size=(2, 3), block=1))
     assert all(word in str(refusal.value) for word in words)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("size", [(3, 2), (2, 4), (1, 6)])
+def test_images_of_another_size_are_refused_before_one_is_read(paths, size):
+    write_pair(paths, IMAGES, b"\0\0\x08\x01\0\0\0\x02\x07\x00")
+    expected = rf"some-images: expected images of {size[0]}×{size[1]} pixels, found 2×3"
+    with pytest.raises(IdxError, match=expected):
+        next(read_pairs(*paths, classes=10, size=size, block=1))

@@ -17,7 +17,8 @@ from mnist.learning.checkpoint import Checkpoint, key
 from mnist.learning.feed import feed, smooth, split
 from mnist.learning.model import load_model
 from mnist.learning.training import TrainingError, learning_rate, make_optimizer, train
-from mnist.params import Augmentation, Params, Training, load_params
+from mnist.params import load_params
+from mnist.sections import Augmentation, Params, Training
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow
