@@ -162,7 +162,7 @@ def listed(file):
 
 @pytest.mark.parametrize("module", INFERENCE)
 def test_reading_pictures_needs_only_the_requirements_of_the_apps(module):
-    left_out = listed("requirements.txt") - listed("requirements-apps.txt")
+    left_out = listed("requirements.in") - listed("requirements-apps.in")
     importable = packages_distributions().items()
     missing = [name for name, packages in importable if left_out & {package.lower() for package in packages}]
     assert {"tensorflow", "keras", "polars", "pandas", "matplotlib", "pydantic", "ruamel", "h5py"} <= set(missing)

@@ -105,6 +105,6 @@ def test_every_test_that_contributing_names_exists():
 def test_the_two_commands_install_what_they_run():
     commands = re.findall(r"```sh\n(pip install [^\n]+)\n```", SECTIONS["Quick start"])
     assert commands == [
-        "pip install -r requirements.txt && dvc repro",
-        "pip install -r requirements-dev.txt && python -m pytest",
+        "pip install --require-hashes -r requirements.txt && dvc repro",
+        "pip install --require-hashes -r requirements-dev.txt && python -m pytest",
     ]
