@@ -3,18 +3,21 @@
 Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, data/probabilities.npy, metrics/{train,evaluate}.json;
         params `export`, `dataset`, `datasets` and, for the card, `seed`, `architecture`, `architectures`, `training`,
         `trainings`
-Writes: models/export/ (every format, a model card, SHA256SUMS), metrics/export.json
+Writes: models/export/ (every format, a model card, a bill of materials, SHA256SUMS), metrics/export.json
 Run:    python -m stages.export
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from mnist.data.table import read_csv
-from mnist.errors import run_stage
+from mnist.errors import first_line, run_stage
+from mnist.export import bom
 from mnist.export.card import card, checksums
-from mnist.export.formats import chosen
+from mnist.export.formats import FormatError, chosen
 from mnist.export.proof import ask, check, compare, digest, read_probabilities
 from mnist.export.runtime import Source
 from mnist.files import atomic, read_json, size, write_json
@@ -40,18 +43,31 @@ def main() -> None:
         folder.mkdir()
         for name, form in formats.items():
             path = folder / form.file
-            with quiet():
+            with quiet(), refused_in_one_line(name):
                 form.write(source, path)
                 found = ask(form.load(path, source), x_test, answers)
             result = compare(found, expected, y_test)
             check(EXPORT / path.name, result, expected, y_test, form.exact)
             report[name] = {"file": path.name, "bytes": size(path)} | result
             changed = result["changed_predictions"]
-            print(f"{EXPORT / path.name}: {result['accuracy']:.2%}, {changed} changed predictions")
+            print(f"{EXPORT / path.name}: {result['accuracy']:.2%}, predictions changed: {changed}")
         trained, metrics = read_json(METRICS / "train.json"), read_json(METRICS / "evaluate.json")
+        write_json(folder / bom.NAME, bom.bill(params, trained, metrics, MODEL, folder))
         (folder / "README.md").write_text(card(params, trained, metrics, report, formats), encoding="utf-8")
         (folder / "SHA256SUMS").write_text(checksums(folder), encoding="utf-8")
     write_json(METRICS / "export.json", report)
+
+
+@contextmanager
+def refused_in_one_line(name: str) -> Iterator[None]:
+    """Raise FormatError for whatever a converter or a runtime makes of a model that it does not know."""
+    try:
+        yield
+    except Exception as error:
+        raise FormatError(
+            f"params.yaml: export.formats: expected formats that hold this model, found {name} (leave it out, or "
+            f"change the architecture): {first_line(error)}"
+        ) from None
 
 
 def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:

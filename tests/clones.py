@@ -1,5 +1,7 @@
 """Clones of this project in temporary folders, on a small data set, driven by the real dvc and git."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ from ruamel.yaml import YAML
 from tests.digits import write_idx_folder
 
 ROOT = Path(__file__).parents[1]
+MODEL = "models/MNIST_keras_CNN.h5"
 STAGES = tuple(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
 SMALL = [
     {"Conv2D": {"filters": 8, "kernel_size": 5, "strides": 2}},
@@ -94,7 +97,7 @@ def small_clone(parent):
         check=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file() and not name.startswith("metrics/") and not name.endswith("dvc.lock"):
+        if (ROOT / name).is_file() and not name.startswith(("metrics/", "released/")) and not name.endswith("dvc.lock"):
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone.folder / name)
     digests = write_idx_folder(parent / "digits", gz=True)
@@ -115,3 +118,13 @@ def small_clone(parent):
 def stages_run(output):
     """The stages of the main pipeline whose commands dvc ran, in order."""
     return [stage for stage in STAGES if f"Running stage '{stage}'" in output]
+
+
+def read_json(clone, name):
+    """What a JSON file of a clone holds."""
+    return json.loads((clone.folder / name).read_text(encoding="utf-8"))
+
+
+def digest(clone, name=MODEL):
+    """SHA-256 of a file of a clone."""
+    return hashlib.sha256((clone.folder / name).read_bytes()).hexdigest()

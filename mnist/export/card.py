@@ -10,6 +10,12 @@ from mnist.export.formats import Format
 from mnist.files import sha256
 from mnist.sections import Params
 
+USES = ["Reading single handwritten digits, 0 to 9, that were prepared as MNIST's images were."]
+LIMITS = [
+    "It always answers: its probabilities say nothing about pictures that hold no digit, or several.",
+    "The figures are those of MNIST's test images; other people's handwriting and other cameras lower them.",
+    "It was trained on digits as Americans wrote them around 1990.",
+]
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 
 CARD = """\
@@ -25,6 +31,10 @@ CARD = """\
 | {accuracy:.2%} | {accuracy_low:.2%} to {accuracy_high:.2%} | {loss:.4f} | {calibration_error:.4f} |
 
 The Wilson interval reflects only the size of the test set; other seeds and other people's handwriting vary more.
+
+## Use and limits
+
+{limits}
 
 ## Input and output
 
@@ -52,7 +62,7 @@ x = pixels / np.float32(255)
 
 {usage}
 
-`sha256sum -c SHA256SUMS` checks the files.
+`sha256sum -c SHA256SUMS` checks the files; `bom.cdx.json` describes the model to programs (CycloneDX 1.6).
 
 ## Made from
 
@@ -94,6 +104,7 @@ def card(
         parameters=trained["parameters"],
         num_training=trained["num_images"],
         num_validation=trained["num_validation_images"],
+        limits="\n".join(f"- {line}" for line in USES + LIMITS),
         count=len(metrics["classes"]),
         names=", ".join(row["name"] for row in metrics["classes"]),
         rows="\n".join(_row(result) for result in report.values()),

@@ -13,7 +13,7 @@ from mnist.paths import MODEL
 
 
 class FormatError(PipelineError):
-    """params.yaml asks for a format that is not in the table."""
+    """params.yaml asks for a format that is not in the table, or that cannot hold the model."""
 
 
 class Format(NamedTuple):

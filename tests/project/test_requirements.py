@@ -1,4 +1,4 @@
-"""The locked requirements: every package that gets installed, with its version and hashes, and no address of an index."""
+"""The locked requirements: every package that gets installed, with version and hashes, and no address of an index."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-USES = ["", "-apps", "-dev"]
+USES = ["", "-apps", "-dev", "-signing"]
 
 
 def lines(file):
@@ -36,7 +36,7 @@ def test_what_is_asked_for_is_locked_at_that_version(use):
 def test_every_package_has_a_version_and_hashes_and_no_address(use):
     text = "\n".join(lines(f"requirements{use}.txt"))
     packages = re.split(r"\n(?=[a-z0-9])", text)[1:]
-    assert len(packages) > 100
+    assert len(packages) > 30
     for package in packages:
         assert re.match(r"[a-z0-9-]+==[\w.!+]+( ; [^\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", package), package[:80]
     assert not re.search(r"://|--index|--find", text)

@@ -1,6 +1,5 @@
 """Every export format, against a forward pass in NumPy; and the stage that refuses a damaged one."""
 
-import re
 import shutil
 
 import h5py
@@ -8,19 +7,15 @@ import numpy as np
 import pytest
 import yaml
 
-from mnist.data.table import TableError, write_csv
 from mnist.export.folding import folded
 from mnist.export.formats import FORMATS, FormatError, chosen
 from mnist.export.proof import TOLERANCE, ExportError, ask, check, compare
 from mnist.export.runtime import Source
-from mnist.files import read_json, sha256, write_json
+from mnist.files import read_json
 from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
 from mnist.learning.texts import from_json, to_json
-from mnist.scoring import score
-from stages import export
 from tests import digits
-from tests.conftest import write_params
 
 # The int8 converter, of TensorFlow itself, warns of ranges that it takes from the calibration images anyway.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")]
@@ -272,88 +267,3 @@ def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_mod
     changed = ask(loaded["json"], images, answers)
     assert len(answers) == 2
     assert np.abs(changed - forward(tiny_model, images)).max() > TOLERANCE
-
-
-# The whole stage.
-
-
-@pytest.fixture
-def project(project, content, tiny_model, real_digits, test_part):
-    """The shared folder with all that the stage reads; two formats chosen."""
-    write_params(project, content | {"export": {"formats": ["weights", "json"]}})
-    write_csv([tuple(part[:50] for part in real_digits)], project / "data/csv/train.csv")
-    images, labels = test_part
-    counts = {"num_images": 60, "num_validation_images": 12, "parameters": tiny_model.count_params()}
-    write_json(project / "metrics/train.json", counts)
-    expected = forward(tiny_model, images).astype(np.float32)
-    np.save(project / "data/probabilities.npy", expected)
-    metrics = score(expected, labels, list("0123456789"))
-    write_json(project / "metrics/evaluate.json", metrics | {"classes": [{"name": name} for name in "0123456789"]})
-    return project
-
-
-@pytest.mark.parametrize("damaged", [b"", b"label,pixel0\n"], ids=["empty", "a header alone"])
-def test_a_training_table_without_images_is_refused(project, damaged):
-    (project / "data/csv/train.csv").write_bytes(damaged)
-    with pytest.raises(TableError, match=r"train\.csv: expected"):
-        export.main()
-
-
-def test_the_stage_writes_the_chosen_formats_a_card_and_checksums(project):
-    export.main()
-    folder = project / "models/export"
-    names = {path.name for path in folder.iterdir()}
-    assert names == {f"{NAME}.weights.h5", f"{NAME}.json", "README.md", "SHA256SUMS"}
-    sums = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
-    assert sums == {name: sha256(folder / name) for name in names - {"SHA256SUMS"}}
-    report = read_json(project / "metrics/export.json")
-    assert list(report) == ["weights", "json"]
-    assert all(row["changed_predictions"] == 0 for row in report.values())
-    assert report["json"]["bytes"] == (folder / f"{NAME}.json").stat().st_size
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_each_block_of_the_written_card_runs_after_the_first_alone(project, monkeypatch):
-    export.main()
-    monkeypatch.chdir(project / "models/export")
-    first, *blocks = re.findall(r"```python\n(.*?)\n```", (project / "models/export/README.md").read_text(), re.S)
-    assert len(blocks) == 2
-    for block in blocks:
-        *lines, last = block.splitlines()
-        names = {}
-        exec("\n".join([first, *lines]), names)
-        assert eval(last, names).shape == (1, 10)
-
-
-@pytest.mark.parametrize(
-    ("damaged", "found"),
-    [
-        (b"", "array"),
-        (b"no array", "array"),
-        (b"\x93NUMPY\x01\x00", "array"),
-        (b"PK", "array"),
-        (None, r"\(360, 10\), found \(2, 10\)"),
-    ],
-    ids=["empty", "text", "truncated", "zip", "of other images"],
-)
-def test_damaged_predictions_of_the_evaluate_stage_are_refused(project, damaged, found):
-    path = project / "data/probabilities.npy"
-    if damaged is None:
-        np.save(path, np.full((2, 10), 0.1, np.float32))
-    else:
-        path.write_bytes(damaged)
-    with pytest.raises(ExportError, match=rf"^data/probabilities\.npy: expected .*{found}"):
-        export.main()
-
-
-def test_a_failed_export_leaves_the_old_folder_and_report(project, monkeypatch):
-    old = project / "models/export"
-    old.mkdir()
-    (old / "kept.txt").write_text("old")
-    wrong = FORMATS["json"]._replace(load=lambda path, model: lambda images: np.full((len(images), 10), 0.1))
-    monkeypatch.setitem(FORMATS, "json", wrong)
-    with pytest.raises(ExportError, match=rf"models/export/{NAME}\.json: expected probabilities"):
-        export.main()
-    assert files(old) == {"kept.txt": b"old"}
-    assert [path.name for path in (project / "models").iterdir() if path.name.startswith(".")] == []
-    assert not (project / "metrics/export.json").exists()

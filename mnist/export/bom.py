@@ -1,0 +1,86 @@
+"""A bill of materials for machines: what the model is, what it was made from, what it is for.
+
+Format: CycloneDX 1.6 with a model card (ECMA-424), https://cyclonedx.org/docs/1.6/json/.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mnist.export.card import LIBRARIES, LIMITS, USES
+from mnist.files import sha256
+from mnist.sections import Params
+
+NAME = "bom.cdx.json"
+
+
+def bill(params: Params, trained: dict[str, Any], metrics: dict[str, Any], model: Path, folder: Path) -> dict[str, Any]:
+    """The bill of materials of an export, to be written as JSON; the same inputs give the same bill.
+
+    Args:
+        params: what the model was made from.
+        trained: metrics/train.json.
+        metrics: metrics/evaluate.json.
+        model: the HDF5 file that all formats were made from.
+        folder: the exported files, each of which is listed with its SHA-256.
+    """
+    data = params.chosen_dataset.sha256.model_dump(by_alias=True)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": _model(params, trained, metrics, sha256(model))},
+        "components": [
+            *(_component("file", path.relative_to(folder).as_posix(), sha256(path)) for path in files),
+            *(_component("data", f"{params.dataset}/{name}", digest) for name, digest in data.items()),
+            *(_library(name) for name in LIBRARIES),
+        ],
+    }
+
+
+def _component(kind: str, name: str, digest: str) -> dict[str, Any]:
+    return {"type": kind, "bom-ref": name, "name": name, "hashes": [{"alg": "SHA-256", "content": digest}]}
+
+
+def _library(name: str) -> dict[str, Any]:
+    found = version(name)
+    return {"type": "library", "bom-ref": name, "name": name, "version": found, "purl": f"pkg:pypi/{name}@{found}"}
+
+
+def _model(params: Params, trained: dict[str, Any], metrics: dict[str, Any], digest: str) -> dict[str, Any]:
+    pair, data = params.pair(), params.chosen_dataset.sha256.model_dump(by_alias=True)
+    interval = {"lowerBound": str(metrics["accuracy_low"]), "upperBound": str(metrics["accuracy_high"])}
+    slice_ = f"{metrics['num_images']} test images"
+    return _component("machine-learning-model", "MNIST_keras_CNN", digest) | {
+        "description": f"{pair.architecture}, trained by {pair.training}, seed {pair.seed}",
+        "licenses": [{"license": {"id": "MIT"}}],
+        "modelCard": {
+            "modelParameters": {
+                "approach": {"type": "supervised"},
+                "task": "image classification",
+                "modelArchitecture": pair.architecture,
+                "datasets": [{"ref": f"{params.dataset}/{name}"} for name in data],
+                "inputs": [{"format": "float32 (n, 28, 28, 1) in 0 to 1, white ink on black"}],
+                "outputs": [{"format": f"float32 (n, {pair.classes}), the probability of each class"}],
+            },
+            "quantitativeAnalysis": {
+                "performanceMetrics": [
+                    {
+                        "type": "accuracy",
+                        "value": str(metrics["accuracy"]),
+                        "slice": slice_,
+                        "confidenceInterval": interval,
+                    },
+                    {"type": "cross-entropy loss", "value": str(metrics["loss"]), "slice": slice_},
+                    {"type": "expected calibration error", "value": str(metrics["calibration_error"]), "slice": slice_},
+                ]
+            },
+            "considerations": {"useCases": USES, "technicalLimitations": LIMITS},
+            "properties": [
+                {"name": "parameters", "value": str(trained["parameters"])},
+                {"name": "training images", "value": str(trained["num_images"])},
+            ],
+        },
+    }

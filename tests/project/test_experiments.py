@@ -1,0 +1,70 @@
+"""Experiments and the way back from them, seeds, baselines: the real dvc on a small data set, in temporary clones."""
+
+import json
+
+import pytest
+
+from tests.clones import MODEL, QUICK, digest, read_json, stages_run
+
+pytestmark = pytest.mark.slow
+
+
+def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_it(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path)
+    clone.run("git", "checkout", "--quiet", "-b", "shorter")
+    clone.edit(lambda params: params["trainings"]["quick"].update(epochs=1))
+    assert stages_run(clone.run("dvc", "repro")) == ["train", "evaluate", "export"]
+    clone.commit("one epoch")
+    changed = json.loads(clone.run("dvc", "metrics", "diff", "main", "shorter", "--json"))
+    accuracy = changed["metrics/evaluate.json"]["accuracy"]
+    assert accuracy["old"] > accuracy["new"] > 0
+    assert changed["metrics/train.json"]["epoch"] == {"old": QUICK["epochs"], "new": 1, "diff": 1 - QUICK["epochs"]}
+
+    clone.run("git", "checkout", "--quiet", "main")
+    clone.run("dvc", "checkout")
+    assert stages_run(clone.run("dvc", "repro")) == []
+    assert digest(clone) == digest(reproduced)
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["lock committed", "lock not committed"])
+def test_the_way_back_from_an_experiment_trains_nothing_and_leaves_no_trace(reproduced, tmp_path, committed):
+    clone = reproduced.copy(tmp_path)
+    if not committed:
+        clone.run("git", "rm", "--quiet", "--cached", "dvc.lock")
+        clone.run("git", "commit", "--quiet", "--message", "a user who has not committed dvc.lock")
+    before = clone.run("git", "status", "--porcelain")
+    assert before == ("" if committed else "?? dvc.lock\n")
+    output = clone.run("dvc", "exp", "run", "-S", "trainings.quick.epochs=1")
+    assert stages_run(output) == ["train", "evaluate", "export"]
+    assert digest(clone) != digest(reproduced)
+
+    clone.run("git", "restore", "params.yaml")
+    output = clone.run("dvc", "repro")
+    assert "Stage 'train' is cached" in output
+    assert "Stage 'evaluate' is cached" in output
+    assert stages_run(output) == ["export"]
+    for name in (MODEL, "models/export/SHA256SUMS", "metrics/evaluate.json", "metrics/history.csv", "dvc.lock"):
+        assert digest(clone, name) == digest(reproduced, name), name
+    assert clone.run("git", "status", "--porcelain") == before
+
+
+def test_a_pair_is_repeated_from_a_seed(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path)
+    small = {"architecture": ["small"], "training": ["quick"], "seed": [0]}
+    clone.edit(lambda pipeline: pipeline["stages"]["fast"].update(matrix=small), "seeds/dvc.yaml")
+    clone.run("dvc", "repro", "seeds/dvc.yaml:fast@small-quick-0")
+    found, evaluated = read_json(clone, "metrics/seeds/small-quick-0.json"), read_json(clone, "metrics/evaluate.json")
+    assert found == {name: evaluated[name] for name in found}
+    assert found["accuracy"] > 0.9
+
+
+def test_the_baselines_are_a_pipeline_of_their_own(reproduced, tmp_path):
+    clone = reproduced.copy(tmp_path)
+    pair = {"architecture": "small", "training": "quick", "published_accuracy": 0.9}
+    clone.edit(lambda params: params.update(baselines={"mine": pair}))
+    assert stages_run(clone.run("dvc", "repro")) == []
+    clone.run("dvc", "repro", "baselines/dvc.yaml")
+    result = read_json(clone, "metrics/baselines/mine.json")
+    assert result["accuracy"] == read_json(clone, "metrics/evaluate.json")["accuracy"]
+    assert result["difference"] == pytest.approx(result["accuracy"] - 0.9, abs=1e-4)
+    assert (clone.folder / "metrics/plots/baselines.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,41 @@
+"""A training that is killed goes on and ends in the bytes of one that was not."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.clones import QUICK, digest
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduced, tmp_path):
+    long = dict(QUICK, epochs=40)
+    fresh = reproduced.copy(tmp_path / "fresh")
+    fresh.edit(lambda params: params["trainings"].update(quick=long))
+    start = time.monotonic()
+    fresh.run("dvc", "repro", "train")
+    whole = time.monotonic() - start
+
+    clone = reproduced.copy(tmp_path / "killed")
+    clone.edit(lambda params: params["trainings"].update(quick=long))
+    process, moments, resumed = clone.start("dvc", "repro", "train"), random.Random(0), 0
+    while not list(clone.folder.glob("models/checkpoints/train/*.weights.h5")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    for _ in range(9):
+        process = clone.start("dvc", "repro", "train")
+        try:
+            process.wait(timeout=moments.uniform(0, whole / 2))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        resumed += "going on after epoch" in process.communicate()[0]
+    resumed += "going on after epoch" in clone.run("dvc", "repro", "train")
+    assert digest(clone) == digest(fresh)
+    assert resumed > 0
