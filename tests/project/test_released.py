@@ -1,0 +1,171 @@
+"""How strangers get the released model: README's own lines, from a clone, from a web host and from S3."""
+
+import contextlib
+import functools
+import http.server
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+from moto.server import ThreadedMotoServer
+from ruamel.yaml import YAML
+
+from tests.clones import MODEL, ROOT, Clone, digest, repository
+
+ONNX = "models/export/MNIST_keras_CNN.onnx"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def block(words):
+    """The one block of README that holds these words, without the lines that install."""
+    (found,) = [text for text in re.findall(r"```\w*\n(.*?)```", README, re.S) if words in text]
+    return re.sub(r"^pip install.*\n", "", found, flags=re.M)
+
+
+@pytest.fixture(scope="module")
+def published(reproduced, tmp_path_factory):
+    """A clone that has released its model by README's lines, and the bare repository that it has pushed to."""
+    clone = reproduced.copy(tmp_path_factory.mktemp("published"))
+    bare = clone.folder.parent / "bare.git"
+    clone.run("git", "clone", "--quiet", "--bare", ".", str(bare))
+    clone.run("git", "remote", "add", "origin", str(bare))
+    clone.run("git", "fetch", "--quiet")
+    clone.run("git", "branch", "--quiet", "--set-upstream-to=origin/main")
+    clone.run("mkdir", "released")
+    clone.run("sh", "-ec", block("rm -r released"))
+    return clone
+
+
+@pytest.fixture
+def user(published, tmp_path):
+    """A fresh clone of the bare repository."""
+    folder = tmp_path / "user"
+    published.run("git", "clone", "--quiet", str(published.folder.parent / "bare.git"), str(folder))
+    return Clone(folder)
+
+
+@contextlib.contextmanager
+def web(folder):
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(params=["http", "s3"])
+def host(request, published, tmp_path):
+    """An unrelated DVC project beside a host of `released/`: it, README's config for that host, and its url."""
+    other = repository(tmp_path / "other")
+    config = block("url = https://HOST/released")
+    if request.param == "http":
+        with web(published.folder / "released") as url:
+            (other.folder / "mnist.config").write_text(config.replace("https://HOST/released", url))
+            yield other
+        return
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    other.environment = other.environment | KEYS
+    create = f"import boto3; boto3.client('s3', endpoint_url={address!r}).create_bucket(Bucket='bucket')"
+    subprocess.run([sys.executable, "-c", create], env=os.environ | KEYS, check=True)
+    uploader = published.copy(tmp_path / "uploader")
+    uploader.environment = uploader.environment | KEYS
+    uploader.run("dvc", "remote", "add", "s3", "s3://bucket/released")
+    uploader.run("dvc", "remote", "modify", "s3", "endpointurl", address)
+    uploader.run("dvc", "push", "--remote", "s3", "train", "export")
+    config = config.replace("https://HOST/released", f"s3://bucket/released\n    endpointurl = {address}")
+    (other.folder / "mnist.config").write_text(config)
+    yield other
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_reads_a_picture_by_readmes_lines(published, user):
+    answer = user.run("sh", "-ec", block("dvc pull --remote released"))
+    assert re.search(r"docs/digit\.png +\d", answer)
+    assert digest(user, ONNX) == digest(published, ONNX)
+    assert not (user.folder / MODEL).exists()
+
+
+@pytest.mark.slow
+def test_a_push_to_the_users_own_remote_leaves_the_release_alone(published, tmp_path):
+    clone = published.copy(tmp_path)
+    clone.run("dvc", "push")
+    assert clone.run("git", "status", "--porcelain") == ""
+    assert len(clone.run("git", "ls-files", "released").splitlines()) < 20
+
+
+@pytest.mark.slow
+def test_a_release_holds_the_exports_and_the_model_and_nothing_else(published):
+    objects = {path.read_bytes() for path in (published.folder / "released").rglob("*") if path.is_file()}
+    kept = {path.read_bytes() for path in (published.folder / "models/export").rglob("*") if path.is_file()}
+    assert (published.folder / MODEL).read_bytes() in objects
+    assert kept <= objects
+    (listing,) = objects - kept - {(published.folder / MODEL).read_bytes()}
+    assert listing.startswith(b"[{")
+
+
+@pytest.mark.slow
+def test_another_project_gets_it_from_a_clone(published, tmp_path):
+    other = repository(tmp_path / "other")
+    other.run("sh", "-ec", block("FOLDER-OF-THE-CLONE").replace("FOLDER-OF-THE-CLONE", str(published.folder)))
+    assert digest(other, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
+    other.run("sh", "-ec", block("cd export && sha256sum"))
+
+
+@pytest.mark.slow
+def test_another_project_gets_it_by_git_address_from_a_host(published, host):
+    address = f"file://{published.folder.parent / 'bare.git'}"
+    get, track, artifact = block("dvc import URL").replace("URL-OF-THIS-REPOSITORY", address).splitlines()
+    host.run("sh", "-ec", get)
+    host.run("sh", "-ec", block("cd export && sha256sum"))
+    assert digest(host, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
+    host.run("rm", "-r", "export")
+    host.run("sh", "-ec", track)
+    assert digest(host, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
+    host.run("sh", "-ec", artifact.replace("v1.0.0", "v1.1.0"))
+    assert digest(host, "MNIST_keras_CNN.h5") == digest(published, MODEL)
+
+
+@pytest.mark.slow
+def test_a_program_opens_it_by_git_address_from_a_web_host(published, tmp_path):
+    other = repository(tmp_path / "other")
+    code = block("import dvc.api").replace("URL-OF-THIS-REPOSITORY", f"file://{published.folder.parent / 'bare.git'}")
+    with web(published.folder / "released") as url:
+        code = code.replace("https://HOST/released", url) + "\nimport hashlib\nprint(hashlib.sha256(onnx).hexdigest())"
+        assert other.run(sys.executable, "-c", code).strip() == digest(published, ONNX)
+
+
+@pytest.mark.slow
+def test_a_bit_that_flipped_on_the_way_is_found_by_readmes_check(published, tmp_path):
+    clone, other = published.copy(tmp_path), repository(tmp_path / "other")
+    content = (clone.folder / ONNX).read_bytes()
+    (stored,) = [
+        path for path in (clone.folder / "released").rglob("*") if path.is_file() and path.read_bytes() == content
+    ]
+    stored.chmod(0o644)
+    stored.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
+    clone.run("rm", "-rf", ".dvc/cache", "models")
+    other.run("sh", "-ec", block("FOLDER-OF-THE-CLONE").replace("FOLDER-OF-THE-CLONE", str(clone.folder)))
+    check = other.start("sh", "-ec", block("cd export && sha256sum"))
+    output, _ = check.communicate()
+    assert check.returncode != 0
+    assert output == "MNIST_keras_CNN.onnx: FAILED\n"
+    pull = clone.start("dvc", "pull", "--remote", "released", "models/export")
+    pull.communicate()
+    assert pull.returncode != 0
+    assert not (clone.folder / ONNX).exists()
+
+
+@pytest.mark.skipif("CI" not in os.environ, reason="holds for the authors' model, not for your own; set CI=1 to run it")
+def test_the_release_is_the_model_of_the_committed_lock():
+    lock = YAML(typ="safe").load(ROOT / "dvc.lock")["stages"]
+    outs = [out for stage in ("train", "export") for out in lock[stage]["outs"] if out["path"].startswith("models/")]
+    for md5 in (out["md5"] for out in outs):
+        assert (ROOT / f"released/files/md5/{md5[:2]}/{md5[2:]}").is_file()
