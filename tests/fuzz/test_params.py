@@ -1,0 +1,91 @@
+"""params.yaml as people and accidents write it: it is read, or refused in short lines that name the file."""
+
+import random
+
+import pytest
+
+from mnist.errors import PipelineError
+from mnist.params import load_params
+from tests.conftest import ROOT
+from tests.fuzz.damage import CASES, damaged
+
+TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+# What stood behind a traceback, an endless wait or a filled memory once.
+WRITTEN = [
+    TEXT.replace("seed: 0", "seed: !!bool maybe"),
+    TEXT.replace("seed: 0", "seed: !!int ''"),
+    TEXT.replace("seed: 0", f"seed: 0x{'f' * 1_000_000}"),
+    TEXT.replace("seed: 0", f"seed: {'9' * 5_000}"),
+    TEXT.replace("seed: 0", "seed: 2026-11-24"),
+    TEXT.replace("seed: 0", "seed: &a [*a]"),
+    TEXT.replace("seed: 0", "? [1, 2]\n: 3"),
+    TEXT.replace("rate: 0.2", "rate: 2026-11-24"),
+    TEXT.replace("rate: 0.2", "rate: !!set {a, b}"),
+    TEXT.replace("rate: 0.2", "rate: !!binary c29mdG1heA=="),
+    TEXT.replace("rate: 0.2", "rate: .nan"),
+    TEXT.replace("epochs: 5", "epochs: 9223372036854775808"),
+    TEXT.replace("batch_size: 128", "batch_size: 9223372036854775808"),
+    TEXT.replace("learning_rate: 0.004", "learning_rate: 1.0e-45"),
+    TEXT.replace("{Adam: {}}", "{Adam: {epsilon: -1}}"),
+    TEXT.replace("{Adam: {}}", "{Adafactor: {}}"),
+    TEXT.replace('"9"]', '"\\ud800"]'),
+    TEXT.replace('"9"]', '"line\\nend"]'),
+    TEXT.replace("  bn_cnn:", "  größe:").replace("architecture: bn_cnn", "architecture: größe"),
+    BOMB + TEXT,
+    BOMB,
+    "[" * 10_000,
+    "",
+    "\0",
+]
+
+
+def refusal(text, path):
+    """What the refusal says; nothing where the file is read."""
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
+    try:
+        load_params(path)
+    except PipelineError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("index", range(len(WRITTEN)))
+def test_what_went_wrong_once_is_refused_in_a_line_that_names_the_file(index, tmp_path):
+    said = refusal(WRITTEN[index], tmp_path / "some.yaml")
+    assert WRITTEN[index] != TEXT
+    assert said.startswith(f"{tmp_path}/some.yaml: ")
+    assert max(map(len, said.splitlines())) < 400
+
+
+def test_damaged_bytes_are_read_or_refused(tmp_path):
+    for content in damaged(TEXT.encode(), "params"):
+        refusal(content, tmp_path / "some.yaml")
+
+
+def test_lines_that_moved_or_hold_something_else_are_read_or_refused(tmp_path):
+    values = [
+        "",
+        "~",
+        "-1",
+        "1e400",
+        "[]",
+        "{}",
+        "{a: b}",
+        "'x'",
+        "*nowhere",
+        "&a",
+        "!!python/object:os.system",
+        "2**9",
+    ]
+    for case in range(CASES):
+        rng, lines = random.Random(case), TEXT.splitlines()
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(lines))
+            key, colon, _ = lines[at].partition(":")
+            lines[at] = rng.choice(
+                [f"{key}{colon} {rng.choice(values)}", lines[rng.randrange(len(lines))], "", f" {key}"]
+            )
+        refusal("\n".join(lines), tmp_path / "some.yaml")
