@@ -20,7 +20,7 @@ from mnist.export.card import card, checksums
 from mnist.export.formats import FormatError, chosen
 from mnist.export.proof import ask, check, compare, digest, read_probabilities
 from mnist.export.runtime import Source
-from mnist.files import atomic, read_json, size, write_json
+from mnist.files import atomic, read_json, require_room, size, write_json
 from mnist.learning.backend import quiet, settings
 from mnist.learning.model import load_model
 from mnist.params import load_params
@@ -33,6 +33,7 @@ CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its r
 def main() -> None:
     """Write every format to a scratch folder and compare each on the test images; then replace the old export."""
     params = load_params()
+    require_room(EXPORT.parent, 5 * size(MODEL))  # all formats together take less than four times the model
     formats, classes = chosen(params.export.formats), len(params.chosen_dataset.classes)
     source = Source(load_model(MODEL), MODEL, evenly_spaced(read_csv(TRAIN_CSV, classes)[0], CALIBRATION))
     x_test, y_test = read_csv(TEST_CSV, classes)
@@ -63,6 +64,8 @@ def refused_in_one_line(name: str) -> Iterator[None]:
     """Raise FormatError for whatever a converter or a runtime makes of a model that it does not know."""
     try:
         yield
+    except OSError:  # about the disk
+        raise
     except Exception as error:
         raise FormatError(
             f"params.yaml: export.formats: expected formats that hold this model, found {name} (leave it out, or "

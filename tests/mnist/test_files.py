@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mnist.files import atomic, read_json, sha256, write_json
+from mnist.files import NoRoomError, atomic, read_json, require_room, sha256, write_json
 from tests.conftest import ROOT
 
 
@@ -122,6 +124,7 @@ def test_a_folder_that_cannot_be_written_is_refused_by_the_name_of_the_file(tmp_
 WRITER = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from mnist.files import atomic
 with atomic(Path(sys.argv[1])) as scratch:
     scratch.write_text("from another process")
@@ -182,3 +185,10 @@ def test_bytes_are_on_the_disk_before_they_are_moved_and_their_name_afterwards(t
     parts = [tmp_path / "some/part"] if kind == "folder" else []
     before, after = [path.stat().st_ino for path in [*parts, tmp_path / "some"]], tmp_path.stat().st_ino
     assert done == [*before, "moved", after]
+
+
+def test_a_disk_that_is_too_full_is_named_with_what_it_would_take(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_500_000))
+    with pytest.raises(NoRoomError, match=r"some: expected 2\.0 MB free on the disk, found 1\.5 MB$"):
+        require_room(tmp_path / "some", 2_000_000)
+    require_room(tmp_path / "some", 1_500_000)
