@@ -35,8 +35,7 @@ def published(reproduced, tmp_path_factory):
     clone.run("git", "remote", "add", "origin", str(bare))
     clone.run("git", "fetch", "--quiet")
     clone.run("git", "branch", "--quiet", "--set-upstream-to=origin/main")
-    clone.run("mkdir", "released")
-    clone.run("sh", "-ec", block("rm -r released"))
+    clone.run("sh", "-ec", block("rm -rf released"))
     return clone
 
 
@@ -116,7 +115,7 @@ def test_another_project_gets_it_from_a_clone(published, tmp_path):
     other = repository(tmp_path / "other")
     other.run("sh", "-ec", block("FOLDER-OF-THE-CLONE").replace("FOLDER-OF-THE-CLONE", str(published.folder)))
     assert digest(other, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
-    other.run("sh", "-ec", block("cd export && sha256sum"))
+    other.run("sh", "-ec", block("(cd export && sha256sum"))
 
 
 @pytest.mark.slow
@@ -124,7 +123,7 @@ def test_another_project_gets_it_by_git_address_from_a_host(published, host):
     address = f"file://{published.folder.parent / 'bare.git'}"
     get, track, artifact = block("dvc import URL").replace("URL-OF-THIS-REPOSITORY", address).splitlines()
     host.run("sh", "-ec", get)
-    host.run("sh", "-ec", block("cd export && sha256sum"))
+    host.run("sh", "-ec", block("(cd export && sha256sum"))
     assert digest(host, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
     host.run("rm", "-r", "export")
     host.run("sh", "-ec", track)
@@ -153,7 +152,7 @@ def test_a_bit_that_flipped_on_the_way_is_found_by_readmes_check(published, tmp_
     stored.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
     clone.run("rm", "-rf", ".dvc/cache", "models")
     other.run("sh", "-ec", block("FOLDER-OF-THE-CLONE").replace("FOLDER-OF-THE-CLONE", str(clone.folder)))
-    check = other.start("sh", "-ec", block("cd export && sha256sum"))
+    check = other.start("sh", "-ec", block("(cd export && sha256sum"))
     output, _ = check.communicate()
     assert check.returncode != 0
     assert output == "MNIST_keras_CNN.onnx: FAILED\n"
