@@ -375,6 +375,6 @@ def test_the_checkpoint_depends_on_all_code_that_decides_the_weights(monkeypatch
     pair, read = load_params(ROOT / "params.yaml").pair(), []
     monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.resolve()) or b"")
     key(pair, (np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8)))
-    no_part_in_it = {f"mnist/{name}.py" for name in ("errors", "files", "keras_classes", "params")}
+    no_part_in_it = {f"mnist/{name}.py" for name in ("errors", "files", "keras_classes", "sections")}
     decides = needed_by("mnist/learning/training.py") - no_part_in_it
     assert {ROOT / file for file in decides} <= set(read)
