@@ -18,8 +18,9 @@ from PIL import Image
 from mnist.errors import PipelineError, run
 from mnist.inference.classifier import CLASSES, Classifier
 from mnist.inference.picture import PictureError
-from mnist.inference.prepare import SIDE, prepare
+from mnist.inference.prepare import prepare
 from mnist.paths import ONNX
+from mnist.pixels import SIDE
 
 MODEL = Path(__file__).parents[1] / ONNX
 PAD = 364  # pixels; 13 for each of the model's 28

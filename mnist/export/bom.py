@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mnist.export.card import LIBRARIES, LIMITS, USES
+from mnist.export.card import LIBRARIES, LIMITS, USES, digests
 from mnist.files import sha256
 from mnist.sections import Params
 
@@ -24,17 +24,17 @@ def bill(params: Params, trained: dict[str, Any], metrics: dict[str, Any], model
         model: the HDF5 file that all formats were made from.
         folder: the exported files, each of which is listed with its SHA-256.
     """
-    data = params.chosen_dataset.sha256.model_dump(by_alias=True)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    data = params.chosen_dataset.sha256.model_dump(by_alias=True).items()
+    datasets = [_component("data", f"{params.dataset}/{name}", digest) for name, digest in data]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": _model(params, trained, metrics, sha256(model))},
+        "metadata": {"component": _model(params, trained, metrics, datasets, sha256(model))},
         "components": [
-            *(_component("file", path.relative_to(folder).as_posix(), sha256(path)) for path in files),
-            *(_component("data", f"{params.dataset}/{name}", digest) for name, digest in data.items()),
+            *(_component("file", name, digest) for name, digest in digests(folder).items()),
+            *datasets,
             *(_library(name) for name in LIBRARIES),
         ],
     }
@@ -49,8 +49,10 @@ def _library(name: str) -> dict[str, Any]:
     return {"type": "library", "bom-ref": name, "name": name, "version": found, "purl": f"pkg:pypi/{name}@{found}"}
 
 
-def _model(params: Params, trained: dict[str, Any], metrics: dict[str, Any], digest: str) -> dict[str, Any]:
-    pair, data = params.pair(), params.chosen_dataset.sha256.model_dump(by_alias=True)
+def _model(
+    params: Params, trained: dict[str, Any], metrics: dict[str, Any], datasets: list[dict[str, Any]], digest: str
+) -> dict[str, Any]:
+    pair = params.pair()
     interval = {"lowerBound": str(metrics["accuracy_low"]), "upperBound": str(metrics["accuracy_high"])}
     slice_ = f"{metrics['num_images']} test images"
     return _component("machine-learning-model", "MNIST_keras_CNN", digest) | {
@@ -61,7 +63,7 @@ def _model(params: Params, trained: dict[str, Any], metrics: dict[str, Any], dig
                 "approach": {"type": "supervised"},
                 "task": "image classification",
                 "modelArchitecture": pair.architecture,
-                "datasets": [{"ref": f"{params.dataset}/{name}"} for name in data],
+                "datasets": [{"ref": part["bom-ref"]} for part in datasets],
                 "inputs": [{"format": "float32 (n, 28, 28, 1) in 0 to 1, white ink on black"}],
                 "outputs": [{"format": f"float32 (n, {pair.classes}), the probability of each class"}],
             },

@@ -128,5 +128,10 @@ def _row(result: dict[str, Any]) -> str:
 
 def checksums(folder: Path) -> str:
     """`sha256sum`'s listing of every file below `folder`."""
+    return "".join(f"{digest}  {name}\n" for name, digest in digests(folder).items())
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below `folder`, by its path from there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}

@@ -12,8 +12,9 @@ from PIL import Image
 
 from mnist.inference.ink import NoInkError, cut_out, quantile
 from mnist.inference.picture import PictureError, decode, grey
+from mnist.pixels import SIDE
 
-SIDE, BOX = 28, 20  # pixels; from the source above
+BOX = 20  # pixels; from the source above
 
 
 def prepare(picture: Image.Image | bytes, name: str = "picture") -> np.ndarray:

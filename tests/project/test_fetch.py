@@ -1,19 +1,15 @@
 """How other projects get the model: pushed to a folder and to S3, fetched from a project that knows nothing of it."""
 
-import hashlib
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
-from tests.clones import repository
+from tests.clones import MODEL, digest, repository
+from tests.project.conftest import KEYS
 
 pytestmark = pytest.mark.slow
 ONNX = "models/export/MNIST_keras_CNN.onnx"
-MODEL = "models/MNIST_keras_CNN.h5"
 
 
 @pytest.fixture
@@ -31,25 +27,11 @@ def elsewhere(tmp_path):
     return repository(tmp_path / "elsewhere")
 
 
-@pytest.fixture(scope="module")
-def s3():
-    """The address of an S3 server on this machine."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def test_dvc_get_and_import_bring_the_same_bytes(reproduced, pushed, elsewhere):
     elsewhere.run("dvc", "get", str(pushed.folder), "models/export", "--out", "got")
     elsewhere.run("dvc", "import", str(pushed.folder), MODEL, "--out", "imported.h5")
-    assert digest(elsewhere.folder / "got" / Path(ONNX).name) == digest(reproduced.folder / ONNX)
-    assert digest(elsewhere.folder / "imported.h5") == digest(reproduced.folder / MODEL)
+    assert digest(elsewhere, f"got/{Path(ONNX).name}") == digest(reproduced, ONNX)
+    assert digest(elsewhere, "imported.h5") == digest(reproduced, MODEL)
     assert (elsewhere.folder / "imported.h5.dvc").is_file()
     elsewhere.run("sh", "-c", "cd got && sha256sum --check --quiet SHA256SUMS")
 
@@ -60,13 +42,13 @@ def test_dvc_api_opens_the_model(reproduced, pushed, elsewhere):
         f"with dvc.api.open({ONNX!r}, repo={str(pushed.folder)!r}, mode='rb') as file:\n"
         "    print(hashlib.sha256(file.read()).hexdigest())"
     )
-    assert elsewhere.run(sys.executable, "-c", code).strip() == digest(reproduced.folder / ONNX)
+    assert elsewhere.run(sys.executable, "-c", code).strip() == digest(reproduced, ONNX)
 
 
 def test_dvc_artifacts_get_brings_a_version_by_its_tag(reproduced, pushed, elsewhere):
     pushed.run("git", "tag", "--annotate", "mnist@v1.0.0", "--message", "first release")
     elsewhere.run("dvc", "artifacts", "get", str(pushed.folder), "mnist", "--rev", "v1.0.0", "--out", "v1.h5")
-    assert digest(elsewhere.folder / "v1.h5") == digest(reproduced.folder / MODEL)
+    assert digest(elsewhere, "v1.h5") == digest(reproduced, MODEL)
 
 
 def test_a_corrupted_object_in_the_remote_is_noticed_and_not_installed(pushed, elsewhere):
@@ -89,17 +71,14 @@ def test_a_corrupted_object_in_the_remote_is_noticed_and_not_installed(pushed, e
 
 def test_a_push_to_s3_can_be_pulled_and_got(reproduced, elsewhere, s3, tmp_path):
     clone = reproduced.copy(tmp_path / "published")
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     for user in (clone, elsewhere):
-        user.environment = user.environment | keys
-    create = f"import boto3; boto3.client('s3', endpoint_url={s3!r}).create_bucket(Bucket='models')"
-    subprocess.run([sys.executable, "-c", create], env=os.environ | keys, check=True)
+        user.environment = user.environment | KEYS
     clone.run("dvc", "remote", "add", "--force", "--default", "storage", "s3://models/mnist")
     clone.run("dvc", "remote", "modify", "storage", "endpointurl", s3)
     clone.commit("S3")
     clone.run("dvc", "push")
     clone.run("rm", "-rf", ".dvc/cache", "models", "data")
     elsewhere.run("dvc", "get", str(clone.folder), ONNX, "--out", "model.onnx")
-    assert digest(elsewhere.folder / "model.onnx") == digest(reproduced.folder / ONNX)
+    assert digest(elsewhere, "model.onnx") == digest(reproduced, ONNX)
     clone.run("dvc", "pull")
-    assert digest(clone.folder / MODEL) == digest(reproduced.folder / MODEL)
+    assert digest(clone, MODEL) == digest(reproduced, MODEL)

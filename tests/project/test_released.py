@@ -5,19 +5,17 @@ import functools
 import http.server
 import os
 import re
-import subprocess
 import sys
 import threading
 
 import pytest
-from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
 from tests.clones import MODEL, ROOT, Clone, digest, repository
+from tests.project.conftest import KEYS
 
 ONNX = "models/export/MNIST_keras_CNN.onnx"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 def block(words):
@@ -67,21 +65,16 @@ def host(request, published, tmp_path):
             (other.folder / "mnist.config").write_text(config.replace("https://HOST/released", url))
             yield other
         return
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    address = "http://{}:{}".format(*server.get_host_and_port())
+    address = request.getfixturevalue("s3")
     other.environment = other.environment | KEYS
-    create = f"import boto3; boto3.client('s3', endpoint_url={address!r}).create_bucket(Bucket='bucket')"
-    subprocess.run([sys.executable, "-c", create], env=os.environ | KEYS, check=True)
     uploader = published.copy(tmp_path / "uploader")
     uploader.environment = uploader.environment | KEYS
-    uploader.run("dvc", "remote", "add", "s3", "s3://bucket/released")
+    uploader.run("dvc", "remote", "add", "s3", "s3://models/released")
     uploader.run("dvc", "remote", "modify", "s3", "endpointurl", address)
     uploader.run("dvc", "push", "--remote", "s3", "train", "export")
-    config = config.replace("https://HOST/released", f"s3://bucket/released\n    endpointurl = {address}")
+    config = config.replace("https://HOST/released", f"s3://models/released\n    endpointurl = {address}")
     (other.folder / "mnist.config").write_text(config)
     yield other
-    server.stop()
 
 
 @pytest.mark.slow
