@@ -17,8 +17,9 @@ from benchmarks.report import report
 from mnist.data.idx import read_idx
 from mnist.errors import run
 from mnist.inference.classifier import Classifier
-from mnist.inference.prepare import SIDE, prepare
+from mnist.inference.prepare import prepare
 from mnist.paths import ONNX, RAW
+from mnist.pixels import SIDE
 
 SIZES = (32, 64, 160, 320)  # pixels
 

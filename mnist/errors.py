@@ -16,9 +16,14 @@ class PipelineError(Exception):
     """A mistake that the user can mend; its text names the file or parameter, expected and found."""
 
 
+def similar(name: str, names: Iterable[str]) -> list[str]:
+    """The one of `names` that is most like `name`, or none."""
+    return difflib.get_close_matches(name, list(names), n=1)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the name most like `name`, or nothing."""
-    found = difflib.get_close_matches(name, list(names), n=1)
+    found = similar(name, names)
     return f"; did you mean '{found[0]}'?" if found else ""
 
 

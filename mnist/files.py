@@ -93,7 +93,7 @@ class NoRoomError(PipelineError):
 
 
 def require_room(folder: Path, size: int) -> None:
-    """Raise NoRoomError where less than `size` bytes are free: on a full disk HDF5 ends the process (h5py 3.16)."""
+    """Raise NoRoomError where less than `size` bytes are free: on a full disk HDF5 ends the process (h5py 3.14)."""
     folder.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(folder).free) < size:
         raise NoRoomError(f"{folder}: expected {size / 1e6:.1f} MB free on the disk, found {free / 1e6:.1f} MB")

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from mnist.errors import PipelineError, first_line, nearest
+from mnist.errors import PipelineError, first_line, nearest, similar
 from mnist.sections import Augmentation, Baseline, Dataset, Export, Params, RawFiles, Training
 
 LARGEST = 100_000  # values in params.yaml, with every alias written out
@@ -52,13 +52,13 @@ def _refuse_endless(content: Any, path: Path) -> None:
 
 def _lines(errors: list[Any]) -> list[str]:
     """A line for each of pydantic's errors; a missing key that was only misspelt is not named twice."""
-    lines = {error["loc"]: _line(error) for error in errors}
-    meant = "\n".join(line for line in lines.values() if "did you mean" in line)
-    return [
-        lines[error["loc"]]
-        for error in errors
-        if not (error["type"] == "missing" and f"did you mean '{error['loc'][-1]}'" in meant)
-    ]
+    meant = {(*error["loc"][:-1], _meant(error)) for error in errors if error["type"] == "extra_forbidden"}
+    return [_line(error) for error in errors if not (error["type"] == "missing" and error["loc"] in meant)]
+
+
+def _meant(error: Any) -> str | None:
+    """The key that an unknown one is most like."""
+    return next(iter(similar(str(error["loc"][-1]), _known_keys(error["loc"][:-1]))), None)
 
 
 def _line(error: Any) -> str:

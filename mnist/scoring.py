@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 CALIBRATION_BINS = 15  # as in Guo et al., arXiv 1706.04599
+UNSURE = 0.005  # of the held-out images of a class that may be called unsure
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, Any]:
@@ -75,6 +76,16 @@ def calibration_error(probabilities: np.ndarray, correct: np.ndarray) -> float:
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(correct))
+
+
+def threshold(probabilities: np.ndarray, share: float = UNSURE) -> float:
+    """The confidence below which an answer is unsure: `share` of these answers `(n, classes)` lie below it."""
+    return float(np.quantile(probabilities.max(axis=1), share))
+
+
+def unsure(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Which of the answers `(n, classes)` are unsure, boolean `(n,)`."""
+    return probabilities.max(axis=1) < threshold
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> np.ndarray:

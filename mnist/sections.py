@@ -42,7 +42,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Source = Annotated[str, Field(pattern=r"^(https?://.+/|file:.+|pypi:[\w.-]+==[\w.]+)$")]
 
 
-def _no_repeats(names: list[str]) -> list[str]:
+def _distinct_and_printable(names: list[str]) -> list[str]:
     if repeated := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"expected each name once, found '{repeated[0]}' again")
     if strange := [name for name in names if not (name and name.isprintable())]:
@@ -50,7 +50,7 @@ def _no_repeats(names: list[str]) -> list[str]:
     return names
 
 
-Names = Annotated[list[str], AfterValidator(_no_repeats)]
+Names = Annotated[list[str], AfterValidator(_distinct_and_printable)]
 
 
 class _Section(BaseModel):
@@ -69,6 +69,12 @@ class RawFiles(_Section):
 class Dataset(_Section):
     """Where a data set comes from and what its bytes are."""
 
+    title: str = Field(default="Images", min_length=1, description="what a picture shows, for the card and the apps")
+    licence: str = Field(default="unknown licence", min_length=1, description="of the data, and whose they are")
+    preparation: Literal["ink", "fit"] = Field(
+        default="ink",
+        description="of pictures from outside: ink, cut out and centred as MNIST's digits are; fit, the whole picture",
+    )
     classes: Names = Field(min_length=2, max_length=256, description="names of the labels 0, 1, …")
     sources: list[Source] = Field(
         min_length=1,
@@ -98,6 +104,9 @@ class Training(_Section):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="fraction spread evenly over all classes")
     validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
     augmentation: Augmentation = Augmentation()
+    negatives: float = Field(
+        default=0.0, ge=0, le=10, description="made-up pictures of no class, as a fraction of the training images"
+    )
 
 
 class Baseline(_Section):
@@ -149,7 +158,7 @@ class Params(_Section):
         """The architecture and the training of these names, or the chosen ones."""
         architecture, training = architecture or self.architecture, training or self.training
         layers, settings = self.architectures[architecture], self.trainings[training]
-        return Pair(architecture, layers, training, settings, len(self.chosen_dataset.classes), self.seed)
+        return Pair(architecture, layers, training, settings, self.chosen_dataset.classes, self.seed)
 
 
 class Pair(NamedTuple):
@@ -159,5 +168,5 @@ class Pair(NamedTuple):
     layers: list[dict[str, dict[str, Any]]]
     training: str  # its key in params.yaml
     settings: Training
-    classes: int
+    classes: list[str]  # their names
     seed: int

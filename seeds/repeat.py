@@ -27,10 +27,10 @@ def main() -> None:
     asked, params = parse(), load_params()
     pair = params.pair(asked.architecture, asked.training)._replace(seed=asked.seed)
     name = f"{asked.architecture}-{asked.training}-{asked.seed}"
-    data = read_csv(TRAIN_CSV, pair.classes)
+    data = read_csv(TRAIN_CSV, len(pair.classes))
     with Checkpoint(CHECKPOINTS / "seeds" / name, pair, data) as checkpoint:
         model, _ = train(pair, data, checkpoint)
-        images, labels = read_csv(TEST_CSV, pair.classes)
+        images, labels = read_csv(TEST_CSV, len(pair.classes))
         metrics = score(predict(model, images), labels, params.chosen_dataset.classes)
         write_json(METRICS / f"seeds/{name}.json", {figure: metrics[figure] for figure in KEPT})
     print(f"{name}: test accuracy {metrics['accuracy']:.2%}")

@@ -65,7 +65,7 @@ def _model(
                 "modelArchitecture": pair.architecture,
                 "datasets": [{"ref": part["bom-ref"]} for part in datasets],
                 "inputs": [{"format": "float32 (n, 28, 28, 1) in 0 to 1, white ink on black"}],
-                "outputs": [{"format": f"float32 (n, {pair.classes}), the probability of each class"}],
+                "outputs": [{"format": f"float32 (n, {len(pair.classes)}), the probability of each class"}],
             },
             "quantitativeAnalysis": {
                 "performanceMetrics": [

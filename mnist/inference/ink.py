@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from mnist.inference.normalisation import quantile
+
 WORK = 160  # pixels; ink is looked for in a copy no larger than this
 SMALL = 40  # pixels; a digit smaller than this in a reduced copy is looked at again in the original
 EVEN = 0.87  # separability of ink and paper from which the paper counts as even; MNIST's images have 0.885 and more
@@ -69,12 +71,6 @@ def _ends(edge: np.ndarray) -> np.ndarray:
     """The first and the last quarter: a tightly cut digit touches the middle of an edge more than its ends."""
     part = len(edge) // 4 + 1
     return np.concatenate([edge[:part], edge[-part:]])
-
-
-def quantile(values: np.ndarray, share: float) -> float:
-    """The value that `share` of all `values` do not exceed; np.quantile takes ten times as long on so few."""
-    at = int(share * (values.size - 1))
-    return float(np.partition(values, at, axis=None)[at])
 
 
 def _difference(levels: np.ndarray, paper: np.ndarray | float, sign: int) -> np.ndarray:
@@ -157,11 +153,12 @@ def _shifted(part: slice, start: int) -> slice:
 
 
 def _span(profile: np.ndarray) -> slice:
-    """From the first to the last run of non-zero values that holds more than SPECK of the sum."""
+    """From the first to the last run of non-zero values that holds more than SPECK of the sum; where none does, all."""
     present = np.zeros(len(profile) + 2, bool)
     present[1:-1] = profile > 0
     turns = np.flatnonzero(present[1:] != present[:-1])
     starts, stops = turns[::2], turns[1::2]
     total = np.concatenate([[0], np.cumsum(profile)])
     kept = total[stops] - total[starts] > SPECK * total[-1]
+    kept |= not kept.any()
     return slice(int(starts[kept][0]), int(stops[kept][-1]))

@@ -1,20 +1,11 @@
-"""A picture of a digit → 28×28 pixels as MNIST was made.
-
-"The original black and white (bilevel) images from NIST were size normalized to fit in a 20x20 pixel box while
-preserving their aspect ratio. The resulting images contain grey levels as a result of the anti-aliasing technique used
-by the normalization algorithm. the images were centered in a 28x28 image by computing the center of mass of the pixels,
-and translating the image so as to position this point at the center of the 28x28 field."
-Source: http://yann.lecun.com/exdb/mnist/. In MNIST's files that point is pixel (14, 14), counted from 0.
-"""
+"""A picture of a digit → 28×28 pixels as MNIST was made."""
 
 import numpy as np
 from PIL import Image
 
-from mnist.inference.ink import NoInkError, cut_out, quantile
+from mnist.inference.ink import NoInkError, cut_out
+from mnist.inference.normalisation import normalised
 from mnist.inference.picture import PictureError, decode, grey
-from mnist.pixels import SIDE
-
-BOX = 20  # pixels; from the source above
 
 
 def prepare(picture: Image.Image | bytes, name: str = "picture") -> np.ndarray:
@@ -32,32 +23,6 @@ def prepare(picture: Image.Image | bytes, name: str = "picture") -> np.ndarray:
     """
     levels = decode(picture, name) if isinstance(picture, bytes) else grey(picture)
     try:
-        return centred(fitted(cut_out(levels)))
+        return normalised(cut_out(levels))
     except NoInkError:
         raise PictureError(f"{name}: expected a digit, found an empty picture") from None
-
-
-def fitted(ink: np.ndarray) -> np.ndarray:
-    """Resize `ink` so that its longer side is 20 pixels, and bring thin strokes, paled by that, back to full ink."""
-    rows, columns = ink.shape
-    scale = BOX / max(rows, columns)
-    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    if size != (columns, rows):
-        image = Image.fromarray(ink)
-        ink = np.asarray(image.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR))
-    peak = quantile(ink, 0.97)
-    return np.minimum(ink / min(max(peak, 0.2), 1), 1)
-
-
-def centred(ink: np.ndarray) -> np.ndarray:
-    """Place `ink`, at most 20×20, in 28×28 `uint8` so that its centre of mass comes to pixel (14, 14)."""
-    field = np.zeros((SIDE, SIDE), np.uint8)
-    rows, columns = ink.shape
-    top, left = _offset(ink.sum(axis=1)), _offset(ink.sum(axis=0))
-    field[top : top + rows, left : left + columns] = np.rint(ink * 255)
-    return field
-
-
-def _offset(profile: np.ndarray) -> int:
-    centre = float(profile @ np.arange(len(profile)) / profile.sum())
-    return min(max(round(SIDE / 2 - centre), 0), SIDE - len(profile))

@@ -31,7 +31,7 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
         model = keras.models.load_model(path, compile=whole)
         if whole and path.suffix == ".h5":
             _restore_optimizer(model, path)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # Keras, zipfile and HDF5 raise whatever they stumble over
         raise ModelError(f"{path}: expected a Keras model: {first_line(error)}") from None
     return model
 

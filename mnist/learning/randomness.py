@@ -11,6 +11,7 @@ class Purpose(IntEnum):
     ORDER = 0  # of the images
     DISTORTION = 1  # of each image
     LAYER = 2  # dropout and its like
+    NEGATIVE = 3  # pictures of no class
 
 
 def mix(seed: int, epoch: int, purpose: Purpose, index: int = 0) -> np.ndarray:

@@ -12,6 +12,7 @@ from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.feed import Data, feed, in_order, smooth, split
+from mnist.learning.negatives import Examples, negatives
 from mnist.learning.randomness import Purpose, mix
 from mnist.sections import Pair, Training
 
@@ -68,16 +69,17 @@ def train(
     """
     settings = pair.settings
     make_deterministic(pair.seed)
-    model = build(pair.architecture, pair.layers, pair.classes)
-    loss, targets = _loss_and_targets(settings, data[1], pair.classes)
+    model = build(pair.architecture, pair.layers, len(pair.classes))
+    loss, targets = _loss_and_targets(settings, data[1], len(pair.classes))
     (x, y), (x_val, y_val) = split(data[0], targets, settings.validation_split)
     if not len(x):
         raise TrainingError(
             f"params.yaml: trainings.{pair.training}.validation_split: leaves no image of {len(data[0])} to train on"
         )
+    x, y = _with_negatives(pair, (x, y), data[1][: len(x)])
     steps = math.ceil(len(x) / settings.batch_size)
     optimizer = make_optimizer(pair.training, settings, steps * settings.epochs)
-    model.compile(optimizer, loss=loss, metrics=["accuracy"])
+    model.compile(optimizer, loss=loss, metrics=[_Accuracy(name="accuracy") if settings.negatives else "accuracy"])
     history = checkpoint.load(model)
     model.fit(
         feed(x, smooth(y, settings.label_smoothing), settings, pair.seed, start=len(history)),
@@ -89,18 +91,38 @@ def train(
         verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
         callbacks=[_Epochs(pair, history, checkpoint), *callbacks],
     )
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])  # for those who load it
     return model, history
 
 
 def _loss_and_targets(settings: Training, labels: np.ndarray, classes: int) -> tuple[str, np.ndarray]:
     """The name of Keras' loss, and the labels in the form that it takes.
 
-    Smoothing needs a probability for each class. `train` smooths those of the training part alone, so that `val_loss`
-    compares across trainings.
+    Smoothing and negatives need a probability for each class. `train` smooths those of the training part alone, so
+    that `val_loss` compares across trainings.
     """
-    if not settings.label_smoothing:
+    if not (settings.label_smoothing or settings.negatives):
         return "sparse_categorical_crossentropy", labels
     return "categorical_crossentropy", keras.utils.to_categorical(labels, classes).astype(np.float32)
+
+
+def _with_negatives(pair: Pair, part: Data, labels: np.ndarray) -> Data:
+    """The training part with its `labels`, and after it the pictures of no class, for which all are alike."""
+    count = round(pair.settings.negatives * len(labels))
+    if not count:
+        return part
+    x, y = part
+    made = negatives(count, Examples(x, labels, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
+    alike = np.full((count, y.shape[1]), 1 / y.shape[1], y.dtype)
+    return np.concatenate([x, made]), np.concatenate([y, alike])
+
+
+class _Accuracy(keras.metrics.CategoricalAccuracy):
+    """The accuracy on images of a class; a picture of no class has no right answer."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        of_a_class = keras.ops.max(y_true, axis=-1) > keras.ops.min(y_true, axis=-1)
+        return super().update_state(y_true, y_pred, keras.ops.cast(of_a_class, self.dtype))
 
 
 class _Epochs(keras.callbacks.Callback):

@@ -1,0 +1,137 @@
+"""Pictures of no class, made up so that a model learns what it does not know.
+
+Trained towards equal probabilities on them, a network also gives low probabilities to other things that it has never
+seen. Source: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", arXiv 1812.04606.
+"""
+
+import functools
+from collections.abc import Callable, Container, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from mnist.inference.normalisation import normalised
+from mnist.learning.drawings import SIDE, Ink, as_ink, noise, ruled, shape, slanted, strokes, texture
+
+# Signs that nobody takes for a digit; those that are a class are left out.
+SIGNS = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwxy#%&@?!+=*<>{}[]$€£§~^"
+# Matplotlib's fonts, as every installation has them: these to learn from, those to judge by.
+LEARNT = [f"DejaVu{name}" for name in ("Sans", "Sans-Bold", "Sans-Oblique", "SansMono", "Serif", "Serif-Bold")]
+LEARNT += ["DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"]
+JUDGED = ["cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"]
+MIRRORED = {"3", "4", "6", "7", "9"}  # classes that are none in a mirror
+HALVED = {"2", "3", "5", "6", "8"}  # classes of which half is hardly one
+FAINT = 0.25  # of full ink; paler edges do not count for the size
+LEAST = 12  # pixels of ink; less is a speck
+TRIES = 256  # images looked at for one of a class
+
+
+class Examples(NamedTuple):
+    """Images of the classes, from which damaged ones are made, and the fonts for letters."""
+
+    images: np.ndarray  # uint8 (n, 28, 28)
+    labels: np.ndarray  # (n,)
+    classes: list[str]
+    fonts: list[str] = LEARNT
+
+
+Draw = Callable[[np.random.Generator, Examples], Ink]
+
+
+def negatives(count: int, examples: Examples, seed: int | np.ndarray, kinds: Iterable[str] = ()) -> np.ndarray:
+    """Make `count` pictures of no class, of the given kinds or of all.
+
+    Args:
+        seed: as NumPy's `default_rng` takes it.
+
+    Returns:
+        `uint8` `(count, 28, 28)`, fitted and centred as MNIST's images are; the same arguments give the same bytes.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = [KINDS[name] for name in kinds or KINDS]
+    weights = np.array([kind.weight for kind in chosen], float)
+    found: list[np.ndarray] = []
+    while len(found) < count:
+        ink = chosen[rng.choice(len(chosen), p=weights / weights.sum())].draw(rng, examples)
+        if np.count_nonzero(ink > FAINT) >= LEAST:
+            found.append(normalised(_trimmed(ink)))
+    return np.stack(found) if found else np.zeros((0, 28, 28), np.uint8)
+
+
+def _trimmed(ink: Ink) -> Ink:
+    """Without the margin."""
+    solid = ink > FAINT
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+@functools.cache
+def _font(name: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf", f"{name}.ttf"), SIDE)
+
+
+def letter(rng: np.random.Generator, examples: Examples) -> Ink:
+    """A letter or sign that is no class, turned, slanted and thickened a little."""
+    signs = [sign for sign in SIGNS if not {sign.upper(), sign.lower()} & set(examples.classes)]
+    image = Image.new("L", (2 * SIDE, 2 * SIDE))
+    font = _font(str(rng.choice(examples.fonts)))
+    ImageDraw.Draw(image).text((SIDE, SIDE), str(rng.choice(signs)), 255, font, anchor="mm")
+    turned = slanted(image, rng)
+    return as_ink(turned.filter(ImageFilter.MaxFilter(3)) if rng.random() < 0.5 else turned)
+
+
+def damaged(rng: np.random.Generator, examples: Examples) -> Ink:
+    """An image in a mirror, half of one, two on top of each other, or two side by side."""
+    kind = rng.integers(4)
+    if kind == 0 and (ink := _example(rng, examples, MIRRORED)) is not None:
+        return ink[:, ::-1]
+    if kind == 1 and (ink := _example(rng, examples, HALVED)) is not None:
+        parts = [half for axis in (0, 1) for half in np.array_split(_trimmed(ink), 2, axis)]
+        return parts[rng.integers(4)]
+    first, second = (_example(rng, examples, {name}) for name in rng.choice(examples.classes, 2, replace=False))
+    if first is None or second is None:
+        return strokes(rng, examples)
+    if kind == 3:
+        return _beside(first, second, int(rng.integers(-4, 4)))
+    return np.maximum(first, np.roll(second, rng.integers(-4, 5, 2), (0, 1)))
+
+
+def _example(rng: np.random.Generator, examples: Examples, names: Container[str]) -> Ink | None:
+    """One of the images of these classes; None where a search finds none."""
+    for at in rng.integers(len(examples.images), size=TRIES):
+        if examples.classes[examples.labels[at]] in names:
+            return examples.images[at].astype(np.float32) / 255
+    return None
+
+
+def _beside(left: Ink, right: Ink, gap: int) -> Ink:
+    """Two images in one, with `gap` columns between them; where that is negative they overlap."""
+    left, right = _trimmed(left), _trimmed(right)
+    start = max(0, left.shape[1] + gap)
+    both = np.zeros((max(len(left), len(right)), max(left.shape[1], start + right.shape[1])), np.float32)
+    for ink, column in ((left, 0), (right, start)):
+        top = (len(both) - len(ink)) // 2
+        part = both[top : top + len(ink), column : column + ink.shape[1]]
+        np.maximum(part, ink, out=part)
+    return both
+
+
+class Kind(NamedTuple):
+    """One kind of pictures of no class."""
+
+    weight: float  # how often it is drawn where all kinds are
+    draw: Draw
+
+
+KINDS = {
+    "letters": Kind(3, letter),
+    "noise": Kind(1, noise),
+    "textures": Kind(2, texture),
+    "strokes": Kind(1, strokes),
+    "ruled": Kind(1, ruled),
+    "shapes": Kind(2, shape),
+    "damaged": Kind(5, damaged),
+}
