@@ -41,7 +41,7 @@ def noise(rng: np.random.Generator, _: object = None) -> Ink:
 
 def texture(rng: np.random.Generator, _: object = None) -> Ink:
     """Stripes, or two kinds of stripes that cross, with soft or hard edges."""
-    rows, columns = _box(rng)
+    rows, columns = rng.integers(28, 41, 2)
     waves = _waves(rng, rows, columns)
     if rng.random() < 0.5:
         waves *= _waves(rng, rows, columns)

@@ -133,5 +133,5 @@ KINDS = {
     "strokes": Kind(1, strokes),
     "ruled": Kind(1, ruled),
     "shapes": Kind(2, shape),
-    "damaged": Kind(5, damaged),
+    "damaged": Kind(2, damaged),
 }
