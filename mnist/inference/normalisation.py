@@ -42,7 +42,8 @@ def centred(ink: np.ndarray) -> np.ndarray:
 
 
 def _offset(profile: np.ndarray) -> int:
-    centre = float(profile @ np.arange(len(profile)) / profile.sum())
+    total = float(profile.sum())  # 0 where Pillow loses a hairline between two pixels
+    centre = float(profile @ np.arange(len(profile))) / total if total else len(profile) / 2
     return min(max(round(SIDE / 2 - centre), 0), SIDE - len(profile))
 
 
