@@ -84,19 +84,25 @@ def letter(rng: np.random.Generator, examples: Examples) -> Ink:
 
 
 def damaged(rng: np.random.Generator, examples: Examples) -> Ink:
-    """An image in a mirror, half of one, two on top of each other, or two side by side."""
-    kind = rng.integers(4)
+    """An image in a mirror, half of one, or two on top of each other."""
+    kind = rng.integers(3)
     if kind == 0 and (ink := _example(rng, examples, MIRRORED)) is not None:
         return ink[:, ::-1]
-    if kind == 1 and (ink := _example(rng, examples, HALVED)) is not None:
-        parts = [half for axis in (0, 1) for half in np.array_split(_trimmed(ink), 2, axis)]
-        return parts[rng.integers(4)]
+    if kind == 1 and (ink := _example(rng, examples, HALVED)) is not None and ink.max() > FAINT:
+        halves = [half for axis in (0, 1) for half in np.array_split(_trimmed(ink), 2, axis)]
+        return halves[rng.integers(4)]
     first, second = (_example(rng, examples, {name}) for name in rng.choice(examples.classes, 2, replace=False))
     if first is None or second is None:
-        return strokes(rng, examples)
-    if kind == 3:
-        return _beside(first, second, int(rng.integers(-4, 4)))
+        return strokes(rng)
     return np.maximum(first, np.roll(second, rng.integers(-4, 5, 2), (0, 1)))
+
+
+def touching(rng: np.random.Generator, examples: Examples) -> Ink:
+    """Two images side by side, so close that they touch or overlap, or nearly."""
+    first, second = (examples.images[at].astype(np.float32) / 255 for at in rng.integers(len(examples.images), size=2))
+    if not (first.max() > FAINT and second.max() > FAINT):
+        return strokes(rng)
+    return _beside(_trimmed(first), _trimmed(second), int(rng.integers(-4, 2)))
 
 
 def _example(rng: np.random.Generator, examples: Examples, names: Container[str]) -> Ink | None:
@@ -109,7 +115,6 @@ def _example(rng: np.random.Generator, examples: Examples, names: Container[str]
 
 def _beside(left: Ink, right: Ink, gap: int) -> Ink:
     """Two images in one, with `gap` columns between them; where that is negative they overlap."""
-    left, right = _trimmed(left), _trimmed(right)
     start = max(0, left.shape[1] + gap)
     both = np.zeros((max(len(left), len(right)), max(left.shape[1], start + right.shape[1])), np.float32)
     for ink, column in ((left, 0), (right, start)):
@@ -134,4 +139,5 @@ KINDS = {
     "ruled": Kind(1, ruled),
     "shapes": Kind(2, shape),
     "damaged": Kind(2, damaged),
+    "touching": Kind(3, touching),
 }
