@@ -17,6 +17,8 @@ from mnist.data.table import read_csv
 from mnist.errors import run
 from mnist.export.formats import FORMATS
 from mnist.export.runtime import Images, Predict, Source
+from mnist.files import read_json
+from mnist.inference.about import About
 from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
 from mnist.params import load_params
@@ -29,7 +31,8 @@ def main() -> None:
     """Formats take turns in the bulk rounds; the medians count."""
     formats = load_params().export.formats
     images, _ = read_csv(TEST_CSV)
-    source = Source(load_model(MODEL), MODEL, images[:0])
+    about = About(**read_json(EXPORT / "about.json"))
+    source = Source(load_model(MODEL), MODEL, images[:0], about)
     with quiet():
         runtimes = {name: runtime(name, source) for name in formats}
         for ask in runtimes.values():  # tracing and allocation, not counted
@@ -56,7 +59,7 @@ def main() -> None:
 
 def runtime(name: str, source: Source) -> Predict:
     """The format's file, loaded."""
-    loaded = FORMATS[name].load(EXPORT / FORMATS[name].file, source)
+    loaded = FORMATS[name].load(EXPORT / FORMATS[name].file(source.about.version), source)
     return partial(predict, loaded) if isinstance(loaded, keras.Model) else loaded
 
 

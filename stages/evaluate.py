@@ -1,10 +1,13 @@
-"""Evaluate stage: judge the model on the test images, which nothing before it has seen.
+"""Evaluate stage: judge the model on the test images, which nothing before it has seen, and on pictures of no class.
 
-Reads:  models/MNIST_keras_CNN.h5, data/csv/test.csv, metrics/history.csv; params `dataset`, `datasets`
+Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, metrics/history.csv; params `dataset`, `datasets`,
+        `training`, `trainings`
 Writes: metrics/evaluate.json, metrics/predictions.csv, data/probabilities.npy,
         metrics/plots/{learning_curves,confusion,misclassified}.png
 Run:    python -m stages.evaluate
 """
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,16 +16,23 @@ from mnist import figures, scoring
 from mnist.data.table import read_csv
 from mnist.errors import run_stage
 from mnist.files import atomic, write_json
-from mnist.learning.backend import settings
+from mnist.learning.backend import keras, settings
+from mnist.learning.feed import split
 from mnist.learning.model import ModelError, load_model, predict
+from mnist.learning.negatives import JUDGED, KINDS, Examples, negatives
 from mnist.params import load_params
-from mnist.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV
+from mnist.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
+from mnist.sections import Pair
+
+HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out
+MADE = 1000  # pictures of no class, of each kind
 
 
 @settings()
 def main() -> None:
     """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
-    classes = load_params().chosen_dataset.classes
+    pair = load_params().pair()
+    classes = pair.classes
     model = load_model(MODEL, compile=False)
     images, labels = read_csv(TEST_CSV, len(classes))
     probabilities = predict(model, images)
@@ -30,7 +40,7 @@ def main() -> None:
 
     with atomic(PROBABILITIES) as scratch:
         np.save(scratch, probabilities)
-    metrics = scoring.score(probabilities, labels, classes)
+    metrics = scoring.score(probabilities, labels, classes) | {"unsure": unsure(model, pair, probabilities, labels)}
     per_class = [{"name": name} | row for name, row in metrics["classes"].items()]
     write_json(METRICS / "evaluate.json", metrics | {"classes": per_class})  # lists stay out of `dvc metrics diff`
     names = np.array(classes)
@@ -45,6 +55,28 @@ def main() -> None:
     print(
         f"test accuracy {metrics['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), loss {metrics['loss']:.4f}"
     )
+
+
+def unsure(model: keras.Model, pair: Pair, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """What the model does not know: the threshold, from held-out training images, and what lies below it.
+
+    Returns:
+        `threshold`, a probability; the fractions `test_images` that are unsure, and `sure_and_wrong`; and of pictures
+        of no class, made for this alone with letters in fonts that no training sees, the fraction that is unsure, by
+        kind.
+    """
+    data = read_csv(TRAIN_CSV, len(pair.classes))
+    held_out = split(*data, pair.settings.validation_split or HELD_OUT)[1]
+    threshold = scoring.threshold(predict(model, held_out[0]))
+    examples = Examples(*held_out, pair.classes, JUDGED)
+    made = {kind: predict(model, negatives(MADE, examples, pair.seed + 1, [kind])) for kind in KINDS}
+    doubted = scoring.unsure(probabilities, threshold)
+    return {
+        "threshold": threshold,
+        "test_images": float(doubted.mean()),
+        "sure_and_wrong": float((~doubted & (probabilities.argmax(axis=1) != labels)).mean()),
+        "no_class": {kind: float(scoring.unsure(answers, threshold).mean()) for kind, answers in made.items()},
+    }
 
 
 def check(probabilities: np.ndarray, classes: list[str]) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
+from mnist.inference.about import About
 from tests import clones, digits
 
 ROOT = clones.ROOT
+ABOUT = About("Handwritten digits", "CC0", tuple("0123456789"), "ink", 0.5, "7.8.9")  # of the tests' models
 
 # Conv, batch normalization and dropout: all that a resumed training could get wrong, and fast.
 TINY = [

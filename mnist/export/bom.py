@@ -7,14 +7,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mnist.export.card import LIBRARIES, LIMITS, USES, digests
+from mnist.export.card import LIBRARIES, digests, limits, uses
 from mnist.files import sha256
+from mnist.inference.about import About
 from mnist.sections import Params
 
 NAME = "bom.cdx.json"
 
 
-def bill(params: Params, trained: dict[str, Any], metrics: dict[str, Any], model: Path, folder: Path) -> dict[str, Any]:
+def bill(
+    params: Params, trained: dict[str, Any], metrics: dict[str, Any], model: Path, folder: Path, about: About
+) -> dict[str, Any]:
     """The bill of materials of an export, to be written as JSON; the same inputs give the same bill.
 
     Args:
@@ -23,6 +26,7 @@ def bill(params: Params, trained: dict[str, Any], metrics: dict[str, Any], model
         metrics: metrics/evaluate.json.
         model: the HDF5 file that all formats were made from.
         folder: the exported files, each of which is listed with its SHA-256.
+        about: what the files say about themselves.
     """
     data = params.chosen_dataset.sha256.model_dump(by_alias=True).items()
     datasets = [_component("data", f"{params.dataset}/{name}", digest) for name, digest in data]
@@ -31,7 +35,7 @@ def bill(params: Params, trained: dict[str, Any], metrics: dict[str, Any], model
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": _model(params, trained, metrics, datasets, sha256(model))},
+        "metadata": {"component": _model(params, trained, metrics, datasets, sha256(model), about)},
         "components": [
             *(_component("file", name, digest) for name, digest in digests(folder).items()),
             *datasets,
@@ -50,12 +54,18 @@ def _library(name: str) -> dict[str, Any]:
 
 
 def _model(
-    params: Params, trained: dict[str, Any], metrics: dict[str, Any], datasets: list[dict[str, Any]], digest: str
+    params: Params,
+    trained: dict[str, Any],
+    metrics: dict[str, Any],
+    datasets: list[dict[str, Any]],
+    digest: str,
+    about: About,
 ) -> dict[str, Any]:
     pair = params.pair()
     interval = {"lowerBound": str(metrics["accuracy_low"]), "upperBound": str(metrics["accuracy_high"])}
     slice_ = f"{metrics['num_images']} test images"
     return _component("machine-learning-model", "MNIST_keras_CNN", digest) | {
+        "version": about.version,
         "description": f"{pair.architecture}, trained by {pair.training}, seed {pair.seed}",
         "licenses": [{"license": {"id": "MIT"}}],
         "modelCard": {
@@ -64,7 +74,7 @@ def _model(
                 "task": "image classification",
                 "modelArchitecture": pair.architecture,
                 "datasets": [{"ref": part["bom-ref"]} for part in datasets],
-                "inputs": [{"format": "float32 (n, 28, 28, 1) in 0 to 1, white ink on black"}],
+                "inputs": [{"format": "float32 (n, 28, 28, 1) in 0 to 1, light on black"}],
                 "outputs": [{"format": f"float32 (n, {len(pair.classes)}), the probability of each class"}],
             },
             "quantitativeAnalysis": {
@@ -79,7 +89,7 @@ def _model(
                     {"type": "expected calibration error", "value": str(metrics["calibration_error"]), "slice": slice_},
                 ]
             },
-            "considerations": {"useCases": USES, "technicalLimitations": LIMITS},
+            "considerations": {"useCases": uses(about), "technicalLimitations": limits(about)},
             "properties": [
                 {"name": "parameters", "value": str(trained["parameters"])},
                 {"name": "training images", "value": str(trained["num_images"])},

@@ -8,18 +8,18 @@ from typing import Any
 
 from mnist.export.formats import Format
 from mnist.files import sha256
+from mnist.inference.about import About
 from mnist.sections import Params
 
-USES = ["Reading single handwritten digits, 0 to 9, that were prepared as MNIST's images were."]
-LIMITS = [
-    "It always answers: its probabilities say nothing about pictures that hold no digit, or several.",
-    "The figures are those of MNIST's test images; other people's handwriting and other cameras lower them.",
-    "It was trained on digits as Americans wrote them around 1990.",
-]
+PREPARATION = {
+    "ink": "white ink on black,\ncropped to the ink, its longer side fitted into 20 pixels, "
+    "and centred by its mass at pixel (14, 14) of 28×28,\nas MNIST's images are",
+    "fit": "the whole picture, light on black, its sides' ratio kept",
+}
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 
 CARD = """\
-# Handwritten digits: {architecture}
+# {title}: {architecture}
 
 {parameters:,} parameters, trained by `{training}` (seed {seed}) on {num_training:,} images of `{dataset}`, with
 {num_validation:,} more held out for validation.
@@ -38,9 +38,16 @@ The Wilson interval reflects only the size of the test set; other seeds and othe
 
 ## Input and output
 
-Input: float32 `(n, 28, 28, 1)`, pixels / 255, so 0 to 1; white ink on black, the digit fitted into 20×20 pixels and
-centred by its mass in 28×28, as MNIST's images are. Output: probabilities `(n, {count})` of the classes {names}.
+Input: `image`, float32 `(n, 28, 28, 1)`, pixels / 255, so 0 to 1: {preparation}.
+Output: `probabilities`, float32 `(n, {count})`, of the classes {names}.
 The int8 LiteRT file takes the pixels as bytes 0 to 255 instead, and gives probabilities × 256 as bytes.
+
+An answer whose largest probability is below {threshold:.4f} is unsure: the picture may be of no class. This calls
+{unsure_test:.2%} of the test images unsure, and of made-up pictures of no class: {unsure_kinds}.
+
+The names of the classes, the threshold and the rest of `about.json` are also in the ONNX file's `metadata_props`, in
+the LiteRT files' metadata entry `about`, in the SavedModel's `assets.extra/about.json`, in `about.json` of the `.keras`
+archive, and in the wheel.
 
 ## Files
 
@@ -71,7 +78,7 @@ x = pixels / np.float32(255)
 {data}
 - {versions}
 
-Model and code: MIT licence. Data: MNIST, Yann LeCun, Corinna Cortes and Christopher Burges, CC BY-SA 3.0.
+Model and code: MIT licence. Data: {licence}.
 """
 
 
@@ -81,6 +88,7 @@ def card(
     metrics: dict[str, Any],
     report: dict[str, dict[str, Any]],
     formats: dict[str, Format],
+    about: About,
 ) -> str:
     """The card's Markdown.
 
@@ -91,6 +99,7 @@ def card(
         report: metrics/export.json: per format `file`, `bytes`, `accuracy`, `max_probability_difference`,
             `changed_predictions`.
         formats: the rows of the table of formats that were written.
+        about: what the files say about themselves.
     """
     pair = params.pair()
     trained_from = json.dumps([pair.layers, pair.settings.model_dump(), pair.seed])
@@ -104,19 +113,39 @@ def card(
         parameters=trained["parameters"],
         num_training=trained["num_images"],
         num_validation=trained["num_validation_images"],
-        limits="\n".join(f"- {line}" for line in USES + LIMITS),
+        title=about.title,
+        licence=about.licence,
+        threshold=about.threshold,
+        preparation=PREPARATION[about.preparation],
+        unsure_test=metrics["unsure"]["test_images"],
+        unsure_kinds=", ".join(f"{kind} {share:.1%}" for kind, share in metrics["unsure"]["no_class"].items()),
+        limits="\n".join(f"- {line}" for line in (*uses(about), *limits(about))),
         count=len(metrics["classes"]),
         names=", ".join(row["name"] for row in metrics["classes"]),
         rows="\n".join(_row(result) for result in report.values()),
-        usage="\n\n".join(_block(form) for form in formats.values()),
+        usage="\n\n".join(_block(form, about.version) for form in formats.values()),
         parameters_sha256=hashlib.sha256(trained_from.encode()).hexdigest(),
         data="\n".join(f"  - {name} {digest}" for name, digest in files.items()),
         versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     )
 
 
-def _block(form: Format) -> str:
-    return f"`{form.file}`:\n\n```python\n{form.usage.format(file=form.file)}\n```"
+def uses(about: About) -> list[str]:
+    """What the model is for."""
+    return [f"{about.title}: telling {len(about.classes)} classes apart in pictures prepared as below."]
+
+
+def limits(about: About) -> list[str]:
+    """What the model is not for."""
+    return [
+        "What is of no class is called unsure most of the time, not always; the figures are below.",
+        f"The figures are those of the test images; other pictures lower them. The data: {about.licence}.",
+    ]
+
+
+def _block(form: Format, version: str) -> str:
+    file = form.file(version)
+    return f"`{file}`:\n\n```python\n{form.usage.format(file=file)}\n```"
 
 
 def _row(result: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mnist.errors import PipelineError, nearest
-from mnist.export import keras_files, litert, onnx, saved_model
+from mnist.export import keras_files, litert, onnx, saved_model, wheel
 from mnist.export.runtime import Predict, Source
 from mnist.learning import texts
 from mnist.learning.backend import keras
@@ -25,10 +25,9 @@ class Format(NamedTuple):
     usage: str  # lines of Python; {file} is the file, `x` the float32 input (n, 28, 28, 1) in 0–1, `pixels` its bytes
     exact: bool = True  # the same predictions as the model; otherwise nearly its accuracy
 
-    @property
-    def file(self) -> str:
-        """The name of what is written."""
-        return MODEL.stem + self.suffix
+    def file(self, version: str) -> str:
+        """The name of what is written, for a release of this version."""
+        return wheel.file_name(version) if self.suffix == ".whl" else MODEL.stem + self.suffix
 
 
 WHOLE = 'keras.models.load_model("{file}").predict(x)'
@@ -83,6 +82,12 @@ FORMATS = {
         onnx.write_onnx,
         onnx.load_onnx,
         'import onnxruntime\nonnxruntime.InferenceSession("{file}").run(None, {{"image": x}})[0]',
+    ),
+    "wheel": Format(
+        ".whl",
+        wheel.write_wheel,
+        wheel.load_wheel,
+        "from mnist_keras_cnn import Reader  # after `pip install ./{file}`\nReader().classifier(pixels[..., 0])",
     ),
 }
 

@@ -20,12 +20,13 @@ def write_h5(source: Source, path: Path) -> None:
 
 
 def write_keras(source: Source, path: Path) -> None:
-    """Keras' zip archive without the time it was made at."""
+    """Keras' zip archive without the time it was made at, and with about.json."""
     source.model.save(path)
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in sorted(archive.namelist())}
     metadata = json.loads(parts["metadata.json"])
     parts["metadata.json"] = json.dumps({"keras_version": metadata["keras_version"]}).encode()
+    parts["about.json"] = json.dumps(source.about._asdict()).encode()  # Keras passes it over
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)

@@ -1,5 +1,6 @@
 """LiteRT (TensorFlow Lite), for phones and microcontrollers: float32, or 8-bit integers."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def _converter(source: Source) -> Iterator[tf.lite.TFLiteConverter]:
 def write_litert(source: Source, path: Path) -> None:
     """float32 in and out."""
     with _converter(source) as converter:
-        path.write_bytes(converter.convert())
+        path.write_bytes(_described(converter.convert(), source))
 
 
 def write_litert_int8(source: Source, path: Path) -> None:
@@ -33,7 +34,21 @@ def write_litert_int8(source: Source, path: Path) -> None:
         converter.representative_dataset = lambda: ([image] for image in inputs(source.calibration)[:, None])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.uint8
-        path.write_bytes(converter.convert())
+        path.write_bytes(_described(converter.convert(), source))
+
+
+def _described(content: bytes, source: Source) -> bytes:
+    """The LiteRT file with `source.about`, as JSON, in its metadata entry `about`."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = list(json.dumps(source.about._asdict()).encode())
+    entry.name, entry.buffer = "about", len(model.buffers)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def load_litert(path: Path, _: Source) -> Predict:

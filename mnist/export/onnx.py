@@ -7,7 +7,10 @@ from mnist.export.saved_model import serving_function, signature
 
 
 def write_onnx(source: Source, path: Path) -> None:
-    """ONNX with a free batch size; names that tf2onnx draws at random become numbers in order of use."""
+    """ONNX with a free batch size, and `source.about` in its metadata.
+
+    Names that tf2onnx draws at random become numbers in order of use.
+    """
     import onnx
     import tf2onnx
 
@@ -28,6 +31,7 @@ def write_onnx(source: Source, path: Path) -> None:
     graph.initializer.sort(key=lambda value: value.name)
     del graph.value_info[:]
     graph.doc_string = ""  # holds a running number
+    onnx.helper.set_model_props(proto, source.about.properties)
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))
 

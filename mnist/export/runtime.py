@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mnist.inference.about import About
 from mnist.learning.backend import keras
 from mnist.learning.feed import BATCH
 from mnist.pixels import scale
@@ -20,6 +21,7 @@ class Source(NamedTuple):
     model: keras.Model
     file: Path  # that it was loaded from, Keras' HDF5
     calibration: Images  # training images, from which integer formats take their ranges
+    about: About  # what travels inside the files
 
 
 def inputs(images: Images) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from mnist.export.folding import folded
 from mnist.export.proof import digest
 from mnist.export.runtime import Images, Predict, Source, in_batches, inputs
+from mnist.files import write_json
 from mnist.learning.backend import keras, tf
 
 
@@ -46,11 +47,13 @@ def _saved_model(_: str, model: keras.Model) -> dict[Path, bytes]:
 
 
 def write_saved_model(source: Source, path: Path) -> None:
-    """A SavedModel with one signature, `image` → `probabilities`."""
+    """A SavedModel with one signature, `image` → `probabilities`, and assets.extra/about.json."""
     model = source.model
     for name, content in _saved_model(digest(model), model).items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
+    (path / "assets.extra").mkdir()  # TensorFlow's place for files that are not part of the graph
+    write_json(path / "assets.extra" / "about.json", source.about._asdict())
 
 
 def load_saved_model(path: Path, _: Source) -> Predict:

@@ -6,18 +6,17 @@ import numpy as np
 import onnxruntime
 
 from mnist.errors import PipelineError, first_line
-from mnist.pixels import scale
+from mnist.pixels import SIDE, scale
 
 BATCH = 64  # images; throughput on a CPU is flat from here on
-CLASSES = 10
 
 
 class ClassifierError(PipelineError):
-    """The model's file is missing, or holds no digit classifier."""
+    """The model's file is missing, or holds no classifier of images."""
 
 
 class Classifier:
-    """Digit classifier: float32 `(n, 28, 28, 1)` in 0–1 → probabilities `(n, 10)`, from an ONNX file."""
+    """Classifier of images: float32 `(n, 28, 28, 1)` in 0–1 → probabilities `(n, classes)`, from an ONNX file."""
 
     def __init__(self, path: Path) -> None:
         """Load the model.
@@ -39,16 +38,24 @@ class Classifier:
         except Exception as error:  # ONNX Runtime's own errors have no common class below Exception
             raise ClassifierError(f"{path}: expected an ONNX model, found: {first_line(error)}") from None
         self._check(path)
+        self.properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def _check(self, path: Path) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         found = [list(port.shape[1:]) for port in (*inputs, *outputs)]
-        if found != [[28, 28, 1], [CLASSES]]:
-            raise ClassifierError(f"{path}: expected (n, 28, 28, 1) → (n, {CLASSES}), found shapes (n, …) of {found}")
+        if len(found) != 2 or found[0] != [SIDE, SIDE, 1] or len(found[1]) != 1 or not isinstance(found[1][0], int):
+            raise ClassifierError(
+                f"{path}: expected (n, {SIDE}, {SIDE}, 1) → (n, classes), found shapes (n, …) of {found}"
+            )
         self._input = inputs[0].name
+        self.classes: int = found[1][0]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 `(n, 10)`, of `uint8` images `(n, 28, 28)`, 0 = paper."""
-        parts = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-        answers = [self._session.run(None, {self._input: scale(part.astype(np.float32))})[0] for part in parts]
-        return np.concatenate(answers) if answers else np.zeros((0, CLASSES), np.float32)
+        """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, 28, 28)`, 0 = paper."""
+        return self.infer(scale(images.astype(np.float32)))
+
+    def infer(self, inputs: np.ndarray) -> np.ndarray:
+        """Probabilities, float32 `(n, classes)`, of the model's own input, float32 `(n, 28, 28, 1)` in 0–1."""
+        parts = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+        answers = [self._session.run(None, {self._input: part})[0] for part in parts]
+        return np.concatenate(answers) if answers else np.zeros((0, self.classes), np.float32)

@@ -1,19 +1,24 @@
-"""A picture of a digit → 28×28 pixels as MNIST was made."""
+"""A picture → 28×28 pixels as the model wants them."""
+
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from mnist.inference.ink import NoInkError, cut_out
 from mnist.inference.normalisation import normalised
-from mnist.inference.picture import PictureError, decode, grey
+from mnist.inference.picture import PictureError, decode, grey, read_bytes
+from mnist.pixels import SIDE
+
+Picture = Image.Image | bytes | str | Path | np.ndarray
 
 
-def prepare(picture: Image.Image | bytes, name: str = "picture") -> np.ndarray:
-    """Turn a picture (dark on light or light on dark, any size) into the model's view of it.
+def prepare(picture: Picture, name: str = "picture") -> np.ndarray:
+    """Turn a picture of one digit (dark on light or light on dark, any size) into the model's view of it.
 
     Args:
-        picture: a Pillow image, or the bytes of a picture file.
-        name: what an error calls it.
+        picture: as `levels_of` takes it.
+        name: what an error calls it, where it is not a path.
 
     Returns:
         `uint8` `(28, 28)`, 0 = paper, 255 = full ink.
@@ -21,8 +26,40 @@ def prepare(picture: Image.Image | bytes, name: str = "picture") -> np.ndarray:
     Raises:
         PictureError: see mnist.inference.picture; or there is no ink.
     """
-    levels = decode(picture, name) if isinstance(picture, bytes) else grey(picture)
     try:
-        return normalised(cut_out(levels))
+        return normalised(cut_out(levels_of(picture, name)))
     except NoInkError:
         raise PictureError(f"{name}: expected a digit, found an empty picture") from None
+
+
+def levels_of(picture: Picture, name: str) -> np.ndarray:
+    """Grey levels, `uint8` `(rows, columns)`, of a Pillow image, a file's path or bytes, or an array.
+
+    Raises:
+        PictureError: see mnist.inference.picture; or an array that is not `uint8` `(rows, columns)` or
+            `(rows, columns, 3)`.
+    """
+    if isinstance(picture, str | Path):
+        return decode(read_bytes(str(picture)), str(picture))
+    if isinstance(picture, bytes):
+        return decode(picture, name)
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,), (4,)):
+            raise PictureError(f"{name}: expected uint8 (rows, columns), found {picture.dtype} {picture.shape}")
+        if not picture.size:
+            raise PictureError(f"{name}: expected a picture, found an empty array")
+        picture = Image.fromarray(picture)
+    return grey(picture)
+
+
+def fitted_whole(levels: np.ndarray) -> np.ndarray:
+    """The whole picture in `uint8` `(28, 28)`, its sides' ratio kept, on black; one with a light border is inverted."""
+    if np.median(np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])) > 127:
+        levels = 255 - levels
+    image = Image.fromarray(levels)
+    scale = SIDE / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    small = image.resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
+    field = Image.new("L", (SIDE, SIDE))
+    field.paste(small, ((SIDE - width) // 2, (SIDE - height) // 2))
+    return np.asarray(field)

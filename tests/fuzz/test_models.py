@@ -16,6 +16,7 @@ from mnist.inference.classifier import Classifier
 from mnist.learning.backend import quiet
 from mnist.learning.model import load_model
 from mnist.learning.texts import from_json, from_yaml
+from tests.conftest import ABOUT
 from tests.fuzz.damage import damaged
 
 pytestmark = pytest.mark.slow
@@ -26,9 +27,9 @@ def written(tiny_model, tmp_path_factory):
     """Path of the tiny model in a format, by the format's name."""
     folder = tmp_path_factory.mktemp("written")
     tiny_model.save(folder / "model.h5")
-    source, paths = Source(load_model(folder / "model.h5"), folder / "model.h5", None), {}
+    source, paths = Source(load_model(folder / "model.h5"), folder / "model.h5", None, ABOUT), {}
     for name in ("keras", "yaml", "json", "onnx"):
-        paths[name] = folder / FORMATS[name].file
+        paths[name] = folder / FORMATS[name].file(ABOUT.version)
         with quiet():
             FORMATS[name].write(source, paths[name])
     return paths

@@ -303,7 +303,7 @@ def test_a_hostile_value_arrives_as_one_argument_and_runs_nothing(tmp_path, comm
 MAY_IMPORT = {
     "mnist": ("mnist/",),
     "stages": ("mnist/",),
-    "apps": ("mnist/",),
+    "apps": ("mnist/", "apps/serve/"),
     "baselines": ("mnist/",),
     "seeds": ("mnist/",),
     "benchmarks": ("mnist/", "benchmarks/", "stages/convert.py"),
@@ -330,7 +330,8 @@ def test_nothing_imports_the_schema():
 def test_learning_knows_nothing_of_exports():
     for file in modules():
         if file.startswith("mnist/learning/"):
-            assert not [path for path in imports_of(file) if path.startswith(("mnist/export/", "mnist/inference/"))]
+            found = [path for path in imports_of(file) if path.startswith(("mnist/export/", "mnist/inference/"))]
+            assert found in ([], ["mnist/inference/normalisation.py"]), file
 
 
 def test_reading_pictures_stands_alone():

@@ -38,7 +38,10 @@ def project(project, content, tiny_model, real_digits):
     expected = predict(tiny_model, images)
     np.save(project / "data/probabilities.npy", expected)
     metrics = score(expected, labels, list("0123456789"))
-    write_json(project / "metrics/evaluate.json", metrics | {"classes": [{"name": name} for name in "0123456789"]})
+    unsure = {"threshold": 0.5, "test_images": 0.01, "no_class": {"noise": 1.0}}
+    per_class = [{"name": name} for name in "0123456789"]
+    write_json(project / "metrics/evaluate.json", metrics | {"classes": per_class, "unsure": unsure})
+    (project / "pyproject.toml").write_text('[project]\nversion = "7.8.9"\n')
     return project
 
 
@@ -53,7 +56,9 @@ def test_the_stage_writes_the_chosen_formats_a_card_and_checksums(project):
     export.main()
     folder = project / "models/export"
     names = {path.name for path in folder.iterdir()}
-    assert names == {f"{NAME}.weights.h5", f"{NAME}.json", "README.md", "SHA256SUMS", "bom.cdx.json"}
+    assert names == {f"{NAME}.weights.h5", f"{NAME}.json", "README.md", "SHA256SUMS", "about.json", "bom.cdx.json"}
+    about = read_json(folder / "about.json")
+    assert (about["threshold"], about["version"], about["classes"]) == (0.5, "7.8.9", list("0123456789"))
     sums = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
     assert sums == {name: sha256(folder / name) for name in names - {"SHA256SUMS"}}
     report = read_json(project / "metrics/export.json")
@@ -117,7 +122,7 @@ def test_the_bill_of_materials_is_valid_and_names_every_file_by_its_hash(project
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text.replace('"supervised"', '"guessed"')) is not None
     bill = json.loads(text)
     hashes = {part["name"]: part["hashes"][0]["content"] for part in bill["components"] if "hashes" in part}
-    for name in (f"{NAME}.weights.h5", f"{NAME}.json"):
+    for name in (f"{NAME}.weights.h5", f"{NAME}.json", "about.json"):
         assert hashes.pop(name) == hashlib.sha256((folder / name).read_bytes()).hexdigest()
     digests = {f"mnist/{name}": digest for name, digest in read_yaml(project)["datasets"]["mnist"]["sha256"].items()}
     assert hashes == digests

@@ -1,11 +1,15 @@
 """Every export format, against a forward pass in NumPy; and the stage that refuses a damaged one."""
 
+import json
 import shutil
+import zipfile
 
 import h5py
 import numpy as np
+import onnx
 import pytest
 import yaml
+from tensorflow.lite.tools import flatbuffer_utils
 
 from mnist.export.folding import folded
 from mnist.export.formats import FORMATS, FormatError, chosen
@@ -16,6 +20,7 @@ from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
 from mnist.learning.texts import from_json, to_json
 from tests import digits
+from tests.conftest import ABOUT
 
 # The int8 converter, of TensorFlow itself, warns of ranges that it takes from the calibration images anyway.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")]
@@ -44,7 +49,7 @@ def write_all(source, folder):
     folder.mkdir()
     with quiet():
         for row in FORMATS.values():
-            row.write(source, folder / row.file)
+            row.write(source, folder / row.file(ABOUT.version))
     return folder
 
 
@@ -53,7 +58,7 @@ def source(tiny_model, real_digits, tmp_path_factory):
     """The tiny model as a stage has it: loaded from its file."""
     path = tmp_path_factory.mktemp("model") / "tiny.h5"
     tiny_model.save(path)
-    return Source(load_model(path), path, real_digits[0][:100])
+    return Source(load_model(path), path, real_digits[0][:100], ABOUT)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +72,7 @@ def test_a_format_is_loaded_back_and_predicts_what_numpy_computes(tiny_model, so
     images, _ = test_part
     row = FORMATS[name]
     with quiet():
-        found = ask(row.load(written / row.file, source), images, {})
+        found = ask(row.load(written / row.file(ABOUT.version), source), images, {})
     expected = forward(tiny_model, images)
     assert found.shape == (360, 10)
     if row.exact:
@@ -85,8 +90,8 @@ def test_formats_written_again_have_the_same_bytes(source, written, tmp_path):
     again = files(write_all(source, tmp_path / "again"))
     first = files(written)
     assert again.keys() == first.keys()
-    # These two hold names that TensorFlow counts up within a process; test_pipeline.py compares whole runs.
-    counted = (f"{NAME}.onnx", f"{NAME}_saved_model")
+    # These hold names that TensorFlow counts up within a process; test_pipeline.py compares whole runs.
+    counted = (f"{NAME}.onnx", f"{NAME}_saved_model", "mnist_keras_cnn-")
     assert [name for name in first if again[name] != first[name] and not name.startswith(counted)] == []
 
 
@@ -98,6 +103,21 @@ def test_the_written_architecture_is_data_in_yaml_and_json(written):
     content = yaml.safe_load((written / f"{NAME}.yaml").read_text(encoding="utf-8"))
     assert content["class_name"] == "Sequential"
     assert content == read_json(written / f"{NAME}.json")
+
+
+def test_what_the_model_is_travels_in_every_format_that_has_a_place_for_it(written):
+    metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(written / f"{NAME}.onnx").metadata_props}
+    litert = {}
+    for suffix in ("", "_int8"):
+        content = (written / f"{NAME}{suffix}.tflite").read_bytes()
+        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+        (buffer,) = [entry.buffer for entry in model.metadata if entry.name == b"about"]
+        litert[suffix] = json.loads(bytes(model.buffers[buffer].data))
+    archive = json.loads(zipfile.ZipFile(written / f"{NAME}.keras").read("about.json"))
+    beside = read_json(written / f"{NAME}_saved_model/assets.extra/about.json")
+    expected = json.loads(json.dumps(ABOUT._asdict()))
+    assert metadata == litert[""] == litert["_int8"] == archive == beside == expected
+    assert expected["classes"] == list("0123456789")
 
 
 def test_a_whole_model_keeps_its_optimizer_state(tiny_model, written):
@@ -123,8 +143,8 @@ def test_a_model_with_other_weights_is_written_anew(tiny_model, written, test_pa
         model.set_weights([weight + step for weight in tiny_model.get_weights()])
         path = tmp_path / name
         with quiet():
-            FORMATS[name].write(Source(model, path, images), path)
-            found = FORMATS[name].load(path, Source(model, path, images))(images)
+            FORMATS[name].write(Source(model, path, images, ABOUT), path)
+            found = FORMATS[name].load(path, Source(model, path, images, ABOUT))(images)
         np.testing.assert_allclose(found, predict(model, images), atol=TOLERANCE)
 
 
@@ -230,10 +250,13 @@ def test_the_comparison_counts_what_differs():
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of `open` in lines that are short
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_lines_in_the_model_card_can_be_pasted(tiny_model, written, test_part, monkeypatch, name):
+def test_the_lines_in_the_model_card_can_be_pasted(tiny_model, written, test_part, tmp_path, monkeypatch, name):
     monkeypatch.chdir(written)
+    if name == "wheel":  # as if installed
+        zipfile.ZipFile(FORMATS[name].file(ABOUT.version)).extractall(tmp_path)
+        monkeypatch.syspath_prepend(tmp_path)
     pixels = test_part[0][:20, ..., None]
-    *lines, last = FORMATS[name].usage.format(file=FORMATS[name].file).splitlines()
+    *lines, last = FORMATS[name].usage.format(file=FORMATS[name].file(ABOUT.version)).splitlines()
     names = {"pixels": pixels, "x": pixels / np.float32(255)}
     with quiet():
         exec("\n".join(lines), names)
@@ -258,7 +281,7 @@ KERAS = ("h5", "keras", "weights", "yaml", "json")
 
 def test_equal_keras_models_are_asked_once_and_a_changed_one_for_itself(tiny_model, source, written, test_part):
     images, answers = test_part[0], {}
-    loaded = {name: FORMATS[name].load(written / FORMATS[name].file, source) for name in KERAS}
+    loaded = {name: FORMATS[name].load(written / FORMATS[name].file(ABOUT.version), source) for name in KERAS}
     for model in loaded.values():
         ask(model, images, answers)
     assert len(answers) == 1
