@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from mnist.inference.about import About
 from mnist.inference.prepare import prepare
 from tests.clones import ROOT
 
@@ -32,8 +33,14 @@ def fit():
     return np.linalg.solve(x.T @ x + np.eye(784), x.T @ np.eye(10)[digits.target]).astype(np.float32) * 10
 
 
-def write_model(path, weights):
-    """Write softmax(image · weights) as ONNX, with the inputs and outputs of the exported model."""
+def softmax(images, weights):
+    """The linear model in NumPy: `uint8` `(n, 28, 28)` → probabilities."""
+    powers = np.exp(images.reshape(-1, 784) / 255 @ weights)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def write_model(path, weights, threshold=0.0, classes=None, preparation="ink"):
+    """Write softmax(image · weights) as ONNX, with the inputs, outputs and metadata of the exported model."""
     constants = {"shape": np.array([-1, 784]), "weights": weights}
     nodes = [
         helper.make_node("Reshape", ["image", "shape"], ["flat"]),
@@ -44,7 +51,10 @@ def write_model(path, weights):
     inputs, outputs = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in ports)
     constants_ = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "linear", inputs, outputs, constants_)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    names = tuple(classes or map(str, range(weights.shape[1])))
+    helper.set_model_props(model, About("Pictures", "none", names, preparation, threshold, "1.2.3").properties)
+    onnx.save(model, path)
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +103,10 @@ def test_table_is_aligned_and_names_each_digit(folder):
 def test_json_holds_the_probabilities_that_numpy_computes(folder, weights):
     file = folder / "3.png"
     (row,) = json.loads(predict(folder, "--json", str(file)).stdout)
-    logits = prepare(file.read_bytes()).reshape(784) / 255 @ weights
-    probabilities = np.exp(logits) / np.exp(logits).sum()
+    (probabilities,) = softmax(prepare(file.read_bytes()), weights)
     second, first = np.argsort(probabilities)[-2:]
-    assert (row["file"], row["digit"], row["second"]) == (str(file), first, second)
+    assert (row["file"], row["digit"], row["second"]) == (str(file), str(first), str(second))
+    assert row["unsure"] is False
     assert row["confidence"] == pytest.approx(probabilities[first], abs=1e-5)
     assert row["second_confidence"] == pytest.approx(probabilities[second], abs=1e-5)
 
@@ -160,21 +170,98 @@ def test_missing_model_says_how_to_get_it(tmp_path):
     assert (done.returncode, done.stdout, done.stderr.decode()) == (1, b"", line)
 
 
-def test_other_models_are_refused_in_one_line(tmp_path):
-    write_model(tmp_path / "linear.onnx", np.zeros((784, 3), np.float32))
+def of_other_size(model):
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 14
+
+
+def of_an_older_export(model):
+    del model.metadata_props[:]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (of_other_size, "expected (n, 28, 28, 1) → (n, classes), found"),
+        (of_an_older_export, "expected a model that says its classes, found none ('title'); export it again"),
+        (None, "expected an ONNX model, found"),
+    ],
+)
+def test_other_models_are_refused_in_one_line(folder, tmp_path, change, expected):
+    if change:
+        change(model := onnx.load(folder / "linear.onnx"))
+        onnx.save(model, tmp_path / "linear.onnx")
+    else:
+        (tmp_path / "linear.onnx").write_bytes(b"no model")
     done = predict(tmp_path, "any.png")
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
-    assert b"expected (n, 28, 28, 1) \xe2\x86\x92 (n, 10), found" in done.stderr
-    (tmp_path / "linear.onnx").write_bytes(b"no model")
-    done = predict(tmp_path, "any.png")
-    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
-    assert b"expected an ONNX model" in done.stderr
+    assert done.stderr.decode().startswith(f"error: {tmp_path / 'linear.onnx'}: {expected}")
+
+
+@pytest.fixture(scope="module")
+def row_of_digits(folder):
+    """The file of one picture: 2026."""
+    page = Image.new("L", (400, 100), "white")
+    for place, digit in enumerate("2026"):
+        page.paste(Image.open(folder / f"{digit}.png"), (40 + 90 * place, 18))
+    page.save(folder / "2026.png")
+    return folder / "2026.png"
+
+
+def test_a_row_of_digits_is_read_as_one_number(folder, weights, row_of_digits):
+    (row,) = json.loads(predict(folder, "--json", str(row_of_digits)).stdout)
+    digits = np.stack([prepare(folder / f"{digit}.png") for digit in "2026"])
+    assert (row["digit"], row["second"], row["second_confidence"], row["unsure"]) == ("2026", "", 0, False)
+    assert row["confidence"] == pytest.approx(softmax(digits, weights).max(axis=1).prod(), abs=0.02)  # cut out of a row
+    assert predict(folder, str(row_of_digits)).stdout.decode().splitlines()[1].split()[1:] == [
+        "2026",
+        f"{row['confidence']:.2%}",
+    ]
+
+
+@pytest.fixture(scope="module")
+def doubtful(folder, weights):
+    """A folder with a model that is sure of nothing."""
+    (folder / "doubtful").mkdir()
+    write_model(folder / "doubtful" / "linear.onnx", weights, threshold=1.0)
+    return folder / "doubtful"
+
+
+def test_answers_below_the_threshold_are_marked(folder, doubtful):
+    file = str(folder / "3.png")
+    (row,) = json.loads(predict(doubtful, "--json", file).stdout)
+    assert (row["digit"], row["unsure"]) == ("3", True)
+    heading, line = predict(doubtful, "--csv", file).stdout.decode().splitlines()
+    assert (heading.split(",")[-1], line.split(",")[-1]) == ("unsure", "True")
+    assert predict(doubtful, file).stdout.decode().splitlines()[1].endswith("  unsure")
+
+
+def test_all_can_be_accepted_as_single_digits(folder, doubtful, weights, row_of_digits):
+    files = [folder / "3.png", row_of_digits]
+    one, several = json.loads(predict(doubtful, "--json", "--accept-all", *map(str, files)).stdout)
+    assert (one["digit"], one["unsure"]) == ("3", False)
+    assert (several["digit"], several["unsure"]) == (str(softmax(prepare(row_of_digits), weights).argmax()), False)
+
+
+CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+
+
+def test_a_model_of_clothes_names_them_and_sees_the_whole_picture(tmp_path):
+    """Two parts beside the middle, which a reader of digits would take for a row and move."""
+    picture, weights = np.zeros((28, 28), np.uint8), np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32)
+    picture[2:12, 3:7] = picture[3:15, 14:20] = 200
+    write_model(tmp_path / "linear.onnx", weights, classes=CLOTHES, preparation="fit")
+    Image.fromarray(picture).save(tmp_path / "clothes.png")
+    (row,) = json.loads(predict(tmp_path, "--json", str(tmp_path / "clothes.png")).stdout)
+    (probabilities,) = softmax(picture, weights)
+    second, first = np.argsort(probabilities)[-2:]
+    assert (row["digit"], row["second"]) == (CLOTHES[first], CLOTHES[second])
+    assert row["confidence"] == pytest.approx(probabilities[first], abs=1e-5)
 
 
 def test_nothing_heavy_is_imported(folder):
     script = (
-        "import sys, apps.predict; sys.argv[0] = 'predict'; apps.predict.main();"
-        "sys.exit(' '.join({'tensorflow', 'keras', 'scipy', 'pandas', 'gradio'} & set(sys.modules)) or None)"
+        "import runpy, sys; runpy.run_module('apps.predict', run_name='__main__', alter_sys=True);"
+        "sys.exit(' '.join({'tensorflow', 'keras', 'scipy', 'pandas', 'fastapi'} & set(sys.modules)) or None)"
     )
     command = [sys.executable, "-c", script, "--model", str(folder / "linear.onnx"), str(folder / "1.png")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)

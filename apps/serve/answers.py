@@ -1,0 +1,100 @@
+"""The JSON of a reading, as the service documents it."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, Field
+
+from mnist.inference.reader import Digit as ReadDigit
+from mnist.inference.reader import Reading as ReadReading
+
+PNG = "data:image/png;base64,"
+
+
+class Digit(BaseModel):
+    """One digit (or, with another model, one picture's class)."""
+
+    label: str = Field(description="name of the most likely class")
+    confidence: float = Field(description="its probability, 0–1")
+    second: str = Field(description="name of the next most likely class")
+    second_confidence: float
+    unsure: bool = Field(description="the confidence is below the model's threshold: perhaps no class at all")
+    box: tuple[float, float, float, float] = Field(description="left, top, right, bottom, as fractions 0–1")
+    probabilities: dict[str, float] = Field(description="of each class, by name")
+    image: str | None = Field(None, description="with `?images=1`: what the model saw, 28×28, as a PNG's data URL")
+
+
+class Reading(BaseModel):
+    """What one picture says."""
+
+    file: str | None = Field(description="name of the file in a form")
+    text: str = Field(description="the labels from left to right; empty where the picture is")
+    confidence: float = Field(description="probability that all of them are right, 0–1")
+    unsure: bool = Field(description="one of the digits is unsure")
+    digits: list[Digit]
+
+
+class Unread(BaseModel):
+    """A picture, among several, that cannot be read."""
+
+    file: str | None
+    error: str = Field(description="one line: what was expected and found")
+
+
+class Readings(BaseModel):
+    """One answer for each picture, in order."""
+
+    readings: list[Reading | Unread]
+
+
+class About(BaseModel):
+    """What the model says about itself."""
+
+    title: str
+    licence: str
+    classes: list[str]
+    preparation: str = Field(description="ink: digits are cut out and centred; fit: the whole picture is taken")
+    threshold: float = Field(description="a largest probability below this is unsure, 0–1")
+    version: str
+
+
+class Detail(BaseModel):
+    """Why a request was refused."""
+
+    detail: str = Field(description="one line: what was expected and found")
+
+
+def reading(read: ReadReading, classes: tuple[str, ...], file: str | None, images: bool) -> dict[str, Any]:
+    """A `Reading` as plain values; built by hand because checking it against the class would take longer."""
+    digits = [digit(one, classes, images) for one in read.digits]
+    return {
+        "file": file,
+        "text": read.text,
+        "confidence": read.confidence,
+        "unsure": read.unsure,
+        "digits": digits,
+    }
+
+
+def digit(read: ReadDigit, classes: tuple[str, ...], images: bool) -> dict[str, Any]:
+    """A `Digit` as plain values."""
+    values = {
+        "label": read.label,
+        "confidence": read.confidence,
+        "second": read.second,
+        "second_confidence": read.second_confidence,
+        "unsure": read.unsure,
+        "box": [float(side) for side in read.box],
+        "probabilities": dict(zip(classes, read.probabilities, strict=True)),
+    }
+    return values | {"image": data_url(read.image)} if images else values
+
+
+def data_url(image: np.ndarray) -> str:
+    """`uint8` `(28, 28)` as a PNG inside a URL: light ink on black, as the model has it."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return PNG + base64.b64encode(file.getvalue()).decode()

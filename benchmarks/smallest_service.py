@@ -1,0 +1,22 @@
+"""The smallest service around the same reader, which apps.serve is measured beside: no limits, no logs, one thread.
+
+Run: python -m uvicorn benchmarks.smallest_service:app --no-access-log
+"""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from mnist.inference.reader import Reader
+from mnist.paths import ONNX
+
+app = FastAPI()
+reader = Reader(ONNX)
+
+
+@app.post("/read")
+async def read(request: Request) -> dict[str, Any]:
+    """What the picture in the body says."""
+    reading = reader.read(await request.body())
+    digits = [{name: value for name, value in digit._asdict().items() if name != "image"} for digit in reading.digits]
+    return {"text": reading.text, "confidence": reading.confidence, "unsure": reading.unsure, "digits": digits}
