@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mnist.inference.normalisation import quantile
+from mnist.inference.normalisation import FAINT, quantile
 
 WORK = 160  # pixels; ink is looked for in a copy no larger than this
 SMALL = 40  # pixels; a digit smaller than this in a reduced copy is looked at again in the original
@@ -14,7 +14,6 @@ EVEN = 0.87  # separability of ink and paper from which the paper counts as even
 CONTRAST = 20  # grey levels; less between ink and paper is an empty picture
 SPECK = 0.05  # of all ink; a part with less that stands apart from the rest is dirt
 LEVELS = np.arange(256)
-FAINT = 0.25  # of full ink; paler edges do not count for the size of the digit
 
 
 class NoInkError(Exception):

@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 
 from mnist.inference.components import Component, components
-from mnist.inference.ink import FAINT, SPECK, WORK, NoInkError, clean, cut_out, find_ink, widened
+from mnist.inference.ink import SPECK, WORK, NoInkError, clean, cut_out, find_ink, widened
 from mnist.inference.lines import inside, without_lines
+from mnist.inference.normalisation import FAINT
 
 WIDE = 8 * WORK  # pixels; a row of digits is looked at in a copy no wider than this
 SMALL = 32  # pixels; digits that are lower in a reduced copy are looked at again in the original

@@ -13,6 +13,7 @@ from PIL import Image
 from mnist.pixels import SIDE
 
 BOX = 20  # pixels; from the source above
+FAINT = 0.25  # of full ink; paler edges do not count for the size
 
 
 def normalised(ink: np.ndarray) -> np.ndarray:
@@ -45,6 +46,13 @@ def _offset(profile: np.ndarray) -> int:
     total = float(profile.sum())  # 0 where Pillow loses a hairline between two pixels
     centre = float(profile @ np.arange(len(profile))) / total if total else len(profile) / 2
     return min(max(round(SIDE / 2 - centre), 0), SIDE - len(profile))
+
+
+def trimmed(ink: np.ndarray) -> np.ndarray:
+    """Ink, float32 `(rows, columns)` in 0–1, without its margin; of size 0 where there is none but faint ink."""
+    solid = ink > FAINT
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else ink[:0]
 
 
 def quantile(values: np.ndarray, share: float) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 
 from mnist import pixels
 from mnist.files import atomic, require_room, sha256
+from mnist.inference import normalisation
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import Data
 from mnist.sections import Pair
@@ -36,7 +37,7 @@ def key(pair: Pair, data: Data) -> str:
     digest = hashlib.sha256(json.dumps([pair.layers, settings, pair.classes, pair.seed, versions]).encode())
     for array in data:
         digest.update(np.ascontiguousarray(array).data)
-    for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__)]:
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__), Path(normalisation.__file__)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 

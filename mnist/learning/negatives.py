@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from mnist.inference.normalisation import normalised
+from mnist.inference.normalisation import FAINT, normalised, trimmed
 from mnist.learning.drawings import SIDE, Ink, as_ink, noise, ruled, shape, slanted, strokes, texture
 
 # Signs that nobody takes for a digit; those that are a class are left out.
@@ -24,7 +24,6 @@ LEARNT += ["DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralIt
 JUDGED = ["cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"]
 MIRRORED = {"3", "4", "6", "7", "9"}  # classes that are none in a mirror
 HALVED = {"2", "3", "5", "6", "8"}  # classes of which half is hardly one
-FAINT = 0.25  # of full ink; paler edges do not count for the size
 LEAST = 12  # pixels of ink; less is a speck
 TRIES = 256  # images looked at for one of a class
 
@@ -57,15 +56,8 @@ def negatives(count: int, examples: Examples, seed: int | np.ndarray, kinds: Ite
     while len(found) < count:
         ink = chosen[rng.choice(len(chosen), p=weights / weights.sum())].draw(rng, examples)
         if np.count_nonzero(ink > FAINT) >= LEAST:
-            found.append(normalised(_trimmed(ink)))
+            found.append(normalised(trimmed(ink)))
     return np.stack(found) if found else np.zeros((0, 28, 28), np.uint8)
-
-
-def _trimmed(ink: Ink) -> Ink:
-    """Without the margin."""
-    solid = ink > FAINT
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 @functools.cache
@@ -89,7 +81,7 @@ def damaged(rng: np.random.Generator, examples: Examples) -> Ink:
     if kind == 0 and (ink := _example(rng, examples, MIRRORED)) is not None:
         return ink[:, ::-1]
     if kind == 1 and (ink := _example(rng, examples, HALVED)) is not None and ink.max() > FAINT:
-        halves = [half for axis in (0, 1) for half in np.array_split(_trimmed(ink), 2, axis)]
+        halves = [half for axis in (0, 1) for half in np.array_split(trimmed(ink), 2, axis)]
         return halves[rng.integers(4)]
     first, second = (_example(rng, examples, {name}) for name in rng.choice(examples.classes, 2, replace=False))
     if first is None or second is None:
@@ -102,7 +94,7 @@ def touching(rng: np.random.Generator, examples: Examples) -> Ink:
     first, second = (examples.images[at].astype(np.float32) / 255 for at in rng.integers(len(examples.images), size=2))
     if not (first.max() > FAINT and second.max() > FAINT):
         return strokes(rng)
-    return _beside(_trimmed(first), _trimmed(second), int(rng.integers(-4, 2)))
+    return _beside(trimmed(first), trimmed(second), int(rng.integers(-4, 2)))
 
 
 def _example(rng: np.random.Generator, examples: Examples, names: Container[str]) -> Ink | None:
@@ -134,7 +126,7 @@ class Kind(NamedTuple):
 KINDS = {
     "letters": Kind(3, letter),
     "noise": Kind(1, noise),
-    "textures": Kind(2, texture),
+    "textures": Kind(3, texture),
     "strokes": Kind(1, strokes),
     "ruled": Kind(1, ruled),
     "shapes": Kind(2, shape),

@@ -12,6 +12,7 @@ class Purpose(IntEnum):
     DISTORTION = 1  # of each image
     LAYER = 2  # dropout and its like
     NEGATIVE = 3  # pictures of no class
+    BLUR = 4  # blurred copies of images
 
 
 def mix(seed: int, epoch: int, purpose: Purpose, index: int = 0) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from mnist.errors import PipelineError, first_line
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
+from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.feed import Data, feed, in_order, smooth, split
 from mnist.learning.negatives import Examples, negatives
@@ -76,7 +77,7 @@ def train(
         raise TrainingError(
             f"params.yaml: trainings.{pair.training}.validation_split: leaves no image of {len(data[0])} to train on"
         )
-    x, y = _with_negatives(pair, (x, y), data[1][: len(x)])
+    x, y = _extended(pair, (x, y), data[1][: len(x)])
     steps = math.ceil(len(x) / settings.batch_size)
     optimizer = make_optimizer(pair.training, settings, steps * settings.epochs)
     model.compile(optimizer, loss=loss, metrics=[_Accuracy(name="accuracy") if settings.negatives else "accuracy"])
@@ -106,15 +107,21 @@ def _loss_and_targets(settings: Training, labels: np.ndarray, classes: int) -> t
     return "categorical_crossentropy", keras.utils.to_categorical(labels, classes).astype(np.float32)
 
 
-def _with_negatives(pair: Pair, part: Data, labels: np.ndarray) -> Data:
-    """The training part with its `labels`, and after it the pictures of no class, for which all are alike."""
-    count = round(pair.settings.negatives * len(labels))
-    if not count:
-        return part
+def _extended(pair: Pair, part: Data, labels: np.ndarray) -> Data:
+    """The training part, blurred copies of some of it, and pictures of no class, for which all classes are alike.
+
+    Args:
+        labels: of the training part, `(n,)`, while those in `part` may be probabilities.
+    """
     x, y = part
-    made = negatives(count, Examples(x, labels, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
-    alike = np.full((count, y.shape[1]), 1 / y.shape[1], y.dtype)
-    return np.concatenate([x, made]), np.concatenate([y, alike])
+    if count := round(pair.settings.blurred * len(x)):
+        rng = np.random.default_rng(mix(pair.seed, 0, Purpose.BLUR))
+        chosen = rng.choice(len(x), count, replace=False)
+        x, y = np.concatenate([x, blurred(x[chosen], rng)]), np.concatenate([y, y[chosen]])
+    if count := round(pair.settings.negatives * len(labels)):
+        made = negatives(count, Examples(part[0], labels, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
+        x, y = np.concatenate([x, made]), np.concatenate([y, np.full((count, y.shape[1]), 1 / y.shape[1], y.dtype)])
+    return x, y
 
 
 class _Accuracy(keras.metrics.CategoricalAccuracy):
