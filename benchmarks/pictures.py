@@ -1,8 +1,8 @@
-"""How well pictures that are no MNIST are read, with preparation and merely resized.
+"""How well pictures that are no MNIST are read: by the reader, and merely resized.
 
 scikit-learn's 1,797 digits (8×8 pixels, other writers than MNIST's) as dark ink on light paper, enlarged to several
-sizes; and MNIST's own test images, which preparation must leave as good as they were.
-mnist.inference.prepare was tuned on the digits at even places; the figures are of those at odd places alone.
+sizes; and MNIST's own test images, which the reader must leave as good as they were.
+Its preparation was tuned on the digits at even places; the figures are of those at odd places alone.
 
 Reads:  models/export/MNIST_keras_CNN.onnx, data/raw/
 Writes: benchmarks/pictures.json
@@ -16,8 +16,7 @@ from sklearn.datasets import load_digits
 from benchmarks.report import report
 from mnist.data.idx import read_idx
 from mnist.errors import run
-from mnist.inference.classifier import Classifier
-from mnist.inference.prepare import prepare
+from mnist.inference.reader import Reader
 from mnist.paths import ONNX, RAW
 from mnist.pixels import SIDE
 
@@ -26,14 +25,14 @@ SIZES = (32, 64, 160, 320)  # pixels
 
 def main() -> None:
     """Print the table and write the same figures as JSON."""
-    classifier = Classifier(ONNX)
+    reader = Reader(ONNX)
     digits = load_digits()
     images, labels = digits.images[1::2], digits.target[1::2]
     rows = [
-        {"pictures": f"digits_{size}"} | compare([render(image, size) for image in images], labels, classifier)
+        {"pictures": f"digits_{size}"} | compare([render(image, size) for image in images], labels, reader)
         for size in SIZES
     ]
-    report("pictures", [*rows, {"pictures": "mnist_test"} | compare(*mnist_test(), classifier)])
+    report("pictures", [*rows, {"pictures": "mnist_test"} | compare(*mnist_test(), reader)])
 
 
 def render(image: np.ndarray, size: int) -> Image.Image:
@@ -48,14 +47,16 @@ def mnist_test() -> tuple[list[Image.Image], np.ndarray]:
         return [Image.fromarray(255 - image) for image in read_idx(images)], read_idx(labels)
 
 
-def compare(pictures: list[Image.Image], labels: np.ndarray, classifier: Classifier) -> dict[str, float]:
-    """Accuracy, 0–1, on pictures merely resized and inverted, and on the same pictures prepared."""
+def compare(pictures: list[Image.Image], labels: np.ndarray, reader: Reader) -> dict[str, float]:
+    """Accuracy, 0–1, on pictures merely resized and inverted, and as read; and how many readings are unsure."""
     resized = np.stack([255 - np.asarray(picture.resize((SIDE, SIDE))) for picture in pictures])
-    prepared = np.stack([prepare(picture) for picture in pictures])
+    names, readings = np.array(reader.about.classes), list(reader.read_many(pictures))
+    right = [reading.text == names[label] for reading, label in zip(readings, labels, strict=True)]
     return {
         "num_images": len(labels),
-        "resized": float((classifier(resized).argmax(axis=1) == labels).mean()),
-        "prepared": float((classifier(prepared).argmax(axis=1) == labels).mean()),
+        "resized": float((reader.classifier(resized).argmax(axis=1) == labels).mean()),
+        "read": float(np.mean(right)),
+        "unsure": float(np.mean([reading.unsure for reading in readings])),
     }
 
 

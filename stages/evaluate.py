@@ -24,6 +24,7 @@ from mnist.params import load_params
 from mnist.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
 from mnist.sections import Pair
 
+UNSURE = 0.01  # of the held-out images may be called unsure
 HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out
 MADE = 1000  # pictures of no class, of each kind
 
@@ -67,7 +68,7 @@ def unsure(model: keras.Model, pair: Pair, probabilities: np.ndarray, labels: np
     """
     data = read_csv(TRAIN_CSV, len(pair.classes))
     held_out = split(*data, pair.settings.validation_split or HELD_OUT)[1]
-    threshold = scoring.threshold(predict(model, held_out[0]))
+    threshold = scoring.threshold(predict(model, held_out[0]), UNSURE)
     examples = Examples(*held_out, pair.classes, JUDGED)
     made = {kind: predict(model, negatives(MADE, examples, pair.seed + 1, [kind])) for kind in KINDS}
     doubted = scoring.unsure(probabilities, threshold)

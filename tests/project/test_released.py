@@ -90,7 +90,7 @@ def test_a_push_to_the_users_own_remote_leaves_the_release_alone(published, tmp_
     clone = published.copy(tmp_path)
     clone.run("dvc", "push")
     assert clone.run("git", "status", "--porcelain") == ""
-    assert len(clone.run("git", "ls-files", "released").splitlines()) < 20
+    assert len(clone.run("git", "ls-files", "released").splitlines()) < 30
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_another_project_gets_it_by_git_address_from_a_host(published, host):
     host.run("rm", "-r", "export")
     host.run("sh", "-ec", track)
     assert digest(host, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
-    host.run("sh", "-ec", artifact.replace("v1.0.0", "v1.1.0"))
+    host.run("sh", "-ec", artifact)
     assert digest(host, "MNIST_keras_CNN.h5") == digest(published, MODEL)
 
 
