@@ -58,11 +58,26 @@ def test_the_accuracy_of_the_default_pair_and_its_interval_are_the_evaluated_one
 
 def test_as_many_exports_change_a_prediction_as_readme_says():
     changed = {name: row["changed_predictions"] for name, row in metrics("export.json").items()}
-    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     unchanged, of_int8 = words[list(changed.values()).count(0)], words[changed["litert_int8"]]
     text = " ".join(SECTIONS["Results"].split())
     assert f"Of the {words[len(changed)]} exported formats, {unchanged} change no prediction" in text
     assert f"The eight-bit LiteRT file changes {of_int8}," in text
+
+
+def test_what_is_read_of_other_pictures_is_what_the_benchmarks_found():
+    found = {
+        row["pictures"]: row
+        for name in ("pictures", "reading")
+        for row in json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
+    }
+    digits = [found[f"digits_{size}"] for size in (32, 64, 160, 320)]
+    read, unsure = ([row[key] for row in digits] for key in ("read", "unsure"))
+    text = " ".join(SECTIONS["Use the model"].split())
+    assert f"{100 * min(read):.1f} to {100 * max(read):.1f} % are read right" in text
+    assert f"{100 * min(unsure):.0f} to {100 * max(unsure):.0f} % are called unsure" in text
+    assert f"Of rows of 2 to 8 test digits, {found['rows of 2 to 8 digits']['right']:.1%}".replace("%", " %") in text
+    assert f"{found['clothes']['unsure_or_empty']:.1%} are called unsure".replace("%", " %") in text
 
 
 def test_the_baselines_are_those_of_the_committed_metrics():
