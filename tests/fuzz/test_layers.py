@@ -2,6 +2,7 @@
 
 import inspect
 import random
+import re
 
 import pytest
 
@@ -16,7 +17,6 @@ END = [{"Flatten": {}}, {"Dense": {"units": 10, "activation": "softmax"}}]
 # What ended in a traceback, a killed process or a file that nobody could load, once; or trained nothing.
 LAYERS = [
     {"Conv2D": {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}},
-    {"DepthwiseConv2D": {"kernel_size": 3, "strides": [1, 2]}},
     {"Embedding": {"input_dim": 0, "output_dim": 2}},
     {"ZeroPadding2D": {"padding": 100_000}},
     {"UpSampling2D": {"size": 5_000}},
@@ -35,6 +35,15 @@ LAYERS = [
     {"RNN": {}},
     {"TimeDistributed": {}},
 ]
+
+
+def test_strides_that_only_some_processors_have_are_refused_in_a_line_elsewhere():
+    """TensorFlow runs them with AVX-512."""
+    with quiet():
+        try:
+            build("some", [{"DepthwiseConv2D": {"kernel_size": 3, "strides": [1, 2]}}, *END], 10)
+        except ArchitectureError as error:
+            assert re.fullmatch(r"params\.yaml: architectures\.some.*", str(error))
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
