@@ -4,6 +4,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
 from apps.serve.refusals import RefusedError
+from mnist.errors import first_line
 
 Upload = tuple[str, bytes]  # the file's name and its content
 
@@ -37,7 +38,7 @@ def files(body: bytes, content_type: str, most: int) -> list[Upload]:
         parser.write(body)
         parser.finalize()
     except (FormParserError, UnicodeDecodeError) as error:
-        raise RefusedError(422, f"expected a multipart form, found: {str(error).splitlines()[0][:200]}") from None
+        raise RefusedError(422, f"expected a multipart form, found: {first_line(error)[:200]}") from None
     if not found:
         raise RefusedError(422, "expected a form with one file or more, found none")
     return found

@@ -13,6 +13,7 @@ from apps.serve.refusals import RefusedError, as_json
 from apps.serve.settings import Limits
 from apps.serve.turns import Turns
 from apps.serve.watch import Metrics
+from mnist.errors import WIDTH, first_line
 from mnist.inference.picture import FORMATS, PictureError
 from mnist.inference.reader import Reader, Reading
 
@@ -84,7 +85,7 @@ class Desk:
         try:
             return await self.read(content, file, images)
         except PictureError as error:
-            return {"file": file, "error": one_line(error)}
+            return {"file": file, "error": first_line(error)[:WIDTH]}
 
 
 def pixels(content: bytes) -> int:
@@ -115,7 +116,7 @@ def routes(desk: Desk) -> APIRouter:
         try:
             return as_json({"readings": [await desk.read(body, file, images)]})
         except PictureError as error:
-            raise RefusedError(422, one_line(error)) from None
+            raise RefusedError(422, first_line(error)[:WIDTH]) from None
 
     @router.get("/about", response_model=answers.About)
     async def about() -> Response:
@@ -128,8 +129,3 @@ def routes(desk: Desk) -> APIRouter:
 def printable(file: str | None) -> str:
     """What errors call a picture."""
     return "".join(char if char.isprintable() else "?" for char in file[:100]) if file else "picture"
-
-
-def one_line(error: Exception) -> str:
-    """The first line of what is wrong."""
-    return str(error).splitlines()[0][:300]

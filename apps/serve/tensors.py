@@ -13,6 +13,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apps.serve.refusals import RefusedError, as_json
+from mnist.errors import first_line
 from mnist.pixels import SIDE
 
 NAME, INPUT, OUTPUT = "mnist", "image", "probabilities"
@@ -118,7 +119,7 @@ def _from_json(tensor: RequestInput) -> np.ndarray:
     try:
         return np.asarray(tensor.data if tensor.data is not None else [], np.float32)
     except (ValueError, TypeError, OverflowError) as error:
-        raise RefusedError(400, f"{INPUT}: expected numbers, found: {str(error).splitlines()[0][:200]}") from None
+        raise RefusedError(400, f"{INPUT}: expected numbers, found: {first_line(error)[:200]}") from None
 
 
 def _from_bytes(tensor: RequestInput, binary: bytes) -> np.ndarray:

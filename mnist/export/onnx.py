@@ -1,20 +1,32 @@
 """ONNX, for ONNX Runtime and most others. Its libraries take time to import, so only where they are used."""
 
+import functools
 from pathlib import Path
 
+from mnist.export.proof import digest
 from mnist.export.runtime import Predict, Source, in_batches, inputs
 from mnist.export.saved_model import serving_function, signature
+from mnist.inference.about import About
+from mnist.learning.backend import keras
 
 
 def write_onnx(source: Source, path: Path) -> None:
-    """ONNX with a free batch size, and `source.about` in its metadata.
+    """ONNX with a free batch size, and `source.about` in its metadata."""
+    path.write_bytes(onnx_bytes(source))
 
-    Names that tf2onnx draws at random become numbers in order of use.
-    """
+
+def onnx_bytes(source: Source) -> bytes:
+    """The content of the ONNX file; the wheel holds it too, so a model is converted once."""
+    return _onnx(digest(source.model), source.model, source.about)
+
+
+@functools.lru_cache(maxsize=1)
+def _onnx(_: str, model: keras.Model, about: About) -> bytes:
+    """The `model` that has this digest; names that tf2onnx draws at random become numbers in order of use."""
     import onnx
     import tf2onnx
 
-    function, ports = serving_function(source.model), signature(source.model)
+    function, ports = serving_function(model), signature(model)
     proto, _ = tf2onnx.convert.from_function(function, input_signature=ports, opset=17)
     graph = proto.graph
     names = {graph.input[0].name: "image", graph.output[0].name: "probabilities"}
@@ -31,9 +43,9 @@ def write_onnx(source: Source, path: Path) -> None:
     graph.initializer.sort(key=lambda value: value.name)
     del graph.value_info[:]
     graph.doc_string = ""  # holds a running number
-    onnx.helper.set_model_props(proto, source.about.properties)
+    onnx.helper.set_model_props(proto, about.properties)
     onnx.checker.check_model(proto, full_check=True)
-    path.write_bytes(proto.SerializeToString(deterministic=True))
+    return proto.SerializeToString(deterministic=True)
 
 
 def load_onnx(path: Path, _: Source) -> Predict:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist import errors, inference, pixels
-from mnist.export.onnx import write_onnx
+from mnist.export.onnx import onnx_bytes
 from mnist.export.runtime import Images, Predict, Source
 
 PACKAGE = "mnist_keras_cnn"
@@ -92,7 +92,7 @@ def write_wheel(source: Source, path: Path) -> None:
     files = _modules() | {
         f"{PACKAGE}/__init__.py": INIT.encode(),
         f"{PACKAGE}/__main__.py": COMMAND.encode(),
-        f"{PACKAGE}/model.onnx": _onnx(source),
+        f"{PACKAGE}/model.onnx": onnx_bytes(source),
         f"{info}/METADATA": METADATA.format(**source.about._asdict()).encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: mnist-pipeline\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\nmnist-read = {PACKAGE}.__main__:mnist_read\n".encode(),
@@ -110,12 +110,6 @@ def _modules() -> dict[str, bytes]:
     names = [f"{PACKAGE}/{module.relative_to(root).as_posix()}" for module in MODULES]
     code = [module.read_text(encoding="utf-8").replace("from mnist.", f"from {PACKAGE}.") for module in MODULES]
     return {name: text.encode() for name, text in zip(names, code, strict=True)}
-
-
-def _onnx(source: Source) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        write_onnx(source, Path(folder, "model.onnx"))
-        return Path(folder, "model.onnx").read_bytes()
 
 
 def _digest(content: bytes) -> str:

@@ -10,11 +10,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
+from tests import linear
 from tests.clones import ROOT
 
 ABOUT = {
@@ -25,6 +23,7 @@ ABOUT = {
     "threshold": 0.3,
     "version": "1.2.3",
 }
+WEIGHTS = linear.bar_or_ring(-0.1)
 WITH_LIMITS = """
 import sys
 from pathlib import Path
@@ -37,30 +36,10 @@ if __name__ == "__main__":
 """
 
 
-def weights():
-    """`(784, 10)`: ink in the middle columns is a 1, ink on an oval about them a 0, and nothing is anything else."""
-    y, x = np.mgrid[:28, :28] - 14
-    values = np.full((28, 28, 10), -0.1, np.float32)
-    values[..., 1] = np.abs(x) <= 2
-    values[..., 0] = np.abs(np.hypot(x * 10 / 7, y) - 9) <= 2
-    return values.reshape(784, 10)
-
-
 def write_model(path, about=ABOUT):
-    """softmax(image · weights) as ONNX, which says `about` of itself."""
-    constants = {"shape": np.array([-1, 784]), "weights": weights()}
-    nodes = [
-        helper.make_node("Reshape", ["image", "shape"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"]),
-    ]
-    ports = [("image", ["n", 28, 28, 1]), ("probabilities", ["n", 10])]
-    inputs, outputs = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in ports)
-    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "linear", inputs, outputs, tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(model, {name: json.dumps(value) for name, value in about.items()})
-    onnx.save(model, path)
+    """A model of WEIGHTS as ONNX, which says `about` of itself."""
+    linear.write_model(path, WEIGHTS)
+    linear.describe(path, {name: json.dumps(value) for name, value in about.items()})
     return path
 
 

@@ -2,116 +2,50 @@
 
 import base64
 import json
-import os
-import shutil
-import subprocess
-import sys
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper
 from PIL import Image, ImageDraw
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from mnist.inference.about import About
-from tests.apps.test_predict import write_model
-from tests.clones import ROOT
+from tests.apps.services import served
+from tests.linear import bar_or_ring, describe, write_model
+from tests.tools import chromium
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 pytestmark = pytest.mark.slow
 PATIENCE = 60  # seconds until a wait is given up
 DESKTOP, PORTRAIT, LANDSCAPE = (940, 700), (390, 844), (844, 390)
 ABOUT = About("Bars and rings", "MIT, by this test", tuple("0123456789"), "ink", 0.9, "1.0.0")
+WEIGHTS = bar_or_ring(-1) / 10  # small enough that a dash across both is neither
 BAR = [(0.5, y) for y in (0.2, 0.4, 0.6, 0.8)]  # strokes as fractions of the pad's sides
 RING = [(0.5 + 0.1 * np.sin(turn), 0.5 - 0.3 * np.cos(turn)) for turn in np.linspace(0, 2 * np.pi, 25)]
 DASH = [(x, 0.5) for x in (0.35, 0.45, 0.55, 0.65)]
 
 
-def find(*names):
-    """The first of these programs that is there; without any the test is skipped, but fails in CI."""
-    if path := next(filter(None, map(shutil.which, names)), None):
-        return path
-    if os.environ.get("CI"):
-        pytest.fail(f"none of {', '.join(names)} is installed")
-    pytest.skip(f"needs one of {', '.join(names)}")
-
-
-def bar_or_ring():
-    """Weights `(784, 10)` that call ink in the middle columns a 1, ink on an oval about them a 0, and nothing else.
-
-    They are small enough that a dash across both is neither.
-    """
-    y, x = np.mgrid[:28, :28] - 14
-    weights = np.full((28, 28, 10), -1, np.float32)
-    weights[..., 1] = np.abs(x) <= 2
-    weights[..., 0] = np.abs(np.hypot(x * 10 / 7, y) - 9) <= 2
-    return weights.reshape(784, 10) / 10
-
-
-def write_about(path, about):
-    model = onnx.load(path)
-    helper.set_model_props(model, about.properties)
-    onnx.save(model, path)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "linear.onnx"
-    write_model(path, bar_or_ring())
-    write_about(path, ABOUT)
+    write_model(path, WEIGHTS)
+    describe(path, ABOUT.properties)
     return path
 
 
 @pytest.fixture(scope="module")
-def address(model):
+def address(model, tmp_path_factory):
     """The page, served by the real program on a free port."""
-    with served(model) as address:
-        yield address
-
-
-@contextmanager
-def served(model, **environment):
-    command = [sys.executable, "-m", "apps.serve", "--port", "0", "--model", str(model)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout
-            read, at, address, *_ = process.stdout.readline().split()
-            assert (read, at) == ("read", "at")
-            yield address
-        finally:
-            process.terminate()
+    with served(tmp_path_factory.mktemp("service"), model) as service:
+        yield service.url + "/"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = find("chromium", "chromium-browser", "google-chrome")
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(find("chromedriver")))
-    try:
+    with chromium(tmp_path_factory.mktemp("browser"), logs=("performance", "browser")) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 class Page:
@@ -394,12 +328,12 @@ def test_phone_draws_with_a_finger_and_scrolls_beside_the_pad(browser, address, 
 
 
 def test_a_hundred_classes_with_long_names_show_the_ten_best(browser, tmp_path):
-    weights = np.repeat(bar_or_ring(), 10, axis=1) + np.linspace(0, 0.01, 100, dtype=np.float32)
+    weights = np.repeat(WEIGHTS, 10, axis=1) + np.linspace(0, 0.01, 100, dtype=np.float32)
     names = tuple(f"T-shirt or a very long name {number}" for number in range(100))
     write_model(tmp_path / "linear.onnx", weights)
-    write_about(tmp_path / "linear.onnx", ABOUT._replace(classes=names, threshold=0.1))
-    with served(tmp_path / "linear.onnx") as address:
-        page = Page(browser, address, PORTRAIT, phone=True)
+    describe(tmp_path / "linear.onnx", ABOUT._replace(classes=names, threshold=0.1).properties)
+    with served(tmp_path, tmp_path / "linear.onnx") as service:
+        page = Page(browser, service.url + "/", PORTRAIT, phone=True)
         page.shows("–", "Nothing drawn yet")
         assert page.browser.find_elements(By.CSS_SELECTOR, "#bars tr") == []
         page.draw(BAR)
@@ -410,8 +344,9 @@ def test_a_hundred_classes_with_long_names_show_the_ten_best(browser, tmp_path):
         assert page.script("return document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_token_is_asked_for_once_or_taken_from_the_address(browser, model):
-    with served(model, MNIST_TOKEN="open sesame") as address:
+def test_token_is_asked_for_once_or_taken_from_the_address(browser, model, tmp_path):
+    with served(tmp_path, model, environment={"MNIST_TOKEN": "open sesame"}) as service:
+        address = service.url + "/"
         page = Page(browser, address)
         page.shows("–", "The service asks for its token")
         page.press("wrong", Keys.ENTER)
@@ -431,9 +366,9 @@ def test_token_is_asked_for_once_or_taken_from_the_address(browser, model):
         page.errors()  # the browser counts each answer 401 as one
 
 
-def test_service_that_has_ended_is_one_line(browser, model):
-    with served(model) as address:
-        page = Page(browser, address)
+def test_service_that_has_ended_is_one_line(browser, model, tmp_path):
+    with served(tmp_path, model) as service:
+        page = Page(browser, service.url + "/")
         page.shows("–", "Nothing drawn yet")
     page.draw(BAR)
     page.shows("–", "The service does not answer")

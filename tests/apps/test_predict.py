@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from mnist.inference.about import About
 from mnist.inference.prepare import prepare
 from tests.clones import ROOT
+from tests.linear import softmax, write_model
 
 
 def render(image):
@@ -31,30 +30,6 @@ def fit():
     digits = load_digits()
     x = np.stack([prepare(render(image)) for image in digits.images]).reshape(-1, 784) / 255
     return np.linalg.solve(x.T @ x + np.eye(784), x.T @ np.eye(10)[digits.target]).astype(np.float32) * 10
-
-
-def softmax(images, weights):
-    """The linear model in NumPy: `uint8` `(n, 28, 28)` → probabilities."""
-    powers = np.exp(images.reshape(-1, 784) / 255 @ weights)
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def write_model(path, weights, threshold=0.0, classes=None, preparation="ink"):
-    """Write softmax(image · weights) as ONNX, with the inputs, outputs and metadata of the exported model."""
-    constants = {"shape": np.array([-1, 784]), "weights": weights}
-    nodes = [
-        helper.make_node("Reshape", ["image", "shape"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"]),
-    ]
-    ports = [("image", ["n", 28, 28, 1]), ("probabilities", ["n", weights.shape[1]])]
-    inputs, outputs = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)] for name, shape in ports)
-    constants_ = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "linear", inputs, outputs, constants_)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    names = tuple(classes or map(str, range(weights.shape[1])))
-    helper.set_model_props(model, About("Pictures", "none", names, preparation, threshold, "1.2.3").properties)
-    onnx.save(model, path)
 
 
 @pytest.fixture(scope="module")

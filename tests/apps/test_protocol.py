@@ -7,7 +7,7 @@ import pytest
 import requests
 import tritonclient.http as triton
 
-from tests.apps.services import ABOUT, served, weights, write_model
+from tests.apps.services import ABOUT, WEIGHTS, served, write_model
 
 pytestmark = pytest.mark.slow
 LENGTH = "Inference-Header-Content-Length"
@@ -32,7 +32,7 @@ def images():
 
 
 def expected(images):
-    logits = images.reshape(-1, 784) @ weights()
+    logits = images.reshape(-1, 784) @ WEIGHTS
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 

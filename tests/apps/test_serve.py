@@ -22,7 +22,7 @@ import requests
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.apps.services import ABOUT, bar, eventually, post, served, status, weights, write_model
+from tests.apps.services import ABOUT, WEIGHTS, bar, eventually, post, served, status, write_model
 from tests.clones import ROOT
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def test_picture_is_read_with_the_probabilities_that_numpy_computes(service):
     assert (reading["file"], reading["text"], reading["unsure"]) == (None, "1", False)
     (digit,) = reading["digits"]
     png = base64.b64decode(digit["image"].removeprefix("data:image/png;base64,"))
-    logits = np.asarray(Image.open(io.BytesIO(png)), np.float32).reshape(784) / 255 @ weights()
+    logits = np.asarray(Image.open(io.BytesIO(png)), np.float32).reshape(784) / 255 @ WEIGHTS
     expected = np.exp(logits) / np.exp(logits).sum()
     assert list(digit["probabilities"]) == ABOUT["classes"]
     assert list(digit["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)

@@ -52,6 +52,12 @@ def file_of(module):
     return path if path in sources() else None
 
 
+def files_of_package(module):
+    """The files of a package, which are all needed by who takes the package itself; none for another module."""
+    folder = module.replace(".", "/")
+    return {file for file in modules() if Path(file).parent.as_posix() == folder}
+
+
 @cache
 def tree_of(file):
     return ast.parse((ROOT / file).read_text(encoding="utf-8"))
@@ -66,7 +72,8 @@ def imports_of(file):
             found |= {file_of(alias.name) for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: a relative import"
-            found |= {file_of(node.module), *(file_of(f"{node.module}.{alias.name}") for alias in node.names)}
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {file_of(node.module), *map(file_of, names)}.union(*map(files_of_package, names))
     return frozenset(found - {None})
 
 

@@ -12,11 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from PIL import Image
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -25,8 +23,10 @@ from sklearn.datasets import load_digits
 from mnist.inference.about import About
 from mnist.inference.ink import EVEN, find_ink
 from mnist.inference.prepare import prepare
-from tests.apps.test_predict import fit, render, write_model
+from tests.apps.test_predict import fit, render
 from tests.clones import ROOT
+from tests.linear import describe, write_model
+from tests.tools import chromium, find, unavailable
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "languages.md"
@@ -34,31 +34,7 @@ CLASSES = ("0", "één", '"2"', "3\\", "[4, ]", "5", "6", "7", "8", "9")  # what
 ABOUT = About("Digits", "none", CLASSES, "ink", 0.6, "1.0.0")
 PATIENCE = 60  # seconds until a wait is given up
 HEADERS = Path("/usr/include/onnxruntime")  # in the page
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=600,700",
-]
 NPM = {"npm_config_audit": "false", "npm_config_fund": "false", "npm_config_update_notifier": "false"}
-
-
-def unavailable(reason):
-    """Skip the test, but fail in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def find(*names):
-    """The first of these programs that is there."""
-    path = next(filter(None, map(shutil.which, names)), None)
-    return path or unavailable(f"needs one of {', '.join(names)}")
 
 
 def commands(heading):
@@ -97,9 +73,7 @@ def folder():
         export = folder / "models" / "export"
         export.mkdir(parents=True)
         write_model(export / "MNIST_keras_CNN.onnx", fit() / 3)
-        proto = onnx.load(export / "MNIST_keras_CNN.onnx")
-        onnx.helper.set_model_props(proto, ABOUT.properties)
-        onnx.save(proto, export / "MNIST_keras_CNN.onnx")
+        describe(export / "MNIST_keras_CNN.onnx", ABOUT.properties)
         (export / "about.json").write_text(json.dumps(ABOUT._asdict()))
         yield folder
 
@@ -278,16 +252,8 @@ def test_c_answers_as_python_does(folder, ell_file, headers, images, files, shor
 
 @pytest.fixture
 def browser(tmp_path):
-    options = webdriver.ChromeOptions()
-    options.binary_location = find("chromium", "chromium-browser", "google-chrome")
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(find("chromedriver")))
-    try:
+    with chromium(tmp_path, "--window-size=600,700") as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture

@@ -54,14 +54,6 @@ def write_all(source, folder):
 
 
 @pytest.fixture(scope="module")
-def source(tiny_model, real_digits, tmp_path_factory):
-    """The tiny model as a stage has it: loaded from its file."""
-    path = tmp_path_factory.mktemp("model") / "tiny.h5"
-    tiny_model.save(path)
-    return Source(load_model(path), path, real_digits[0][:100], ABOUT)
-
-
-@pytest.fixture(scope="module")
 def written(source, tmp_path_factory):
     """A folder with the tiny model in every format."""
     return write_all(source, tmp_path_factory.mktemp("formats") / "export")

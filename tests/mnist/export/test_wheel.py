@@ -16,23 +16,14 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from mnist.export.runtime import Source
 from mnist.export.wheel import file_name, load_wheel, write_wheel
 from mnist.inference.prepare import prepare
 from mnist.learning.backend import quiet
-from mnist.learning.model import load_model
 from tests.conftest import ABOUT
 from tests.mnist.inference.test_line import render
 
 pytestmark = pytest.mark.slow
 NAME = "mnist_keras_cnn"
-
-
-@pytest.fixture(scope="module")
-def source(tiny_model, real_digits, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "tiny.h5"
-    tiny_model.save(path)
-    return Source(load_model(path), path, real_digits[0][:100], ABOUT)
 
 
 @pytest.fixture(scope="module")

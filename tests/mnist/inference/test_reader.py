@@ -12,31 +12,17 @@ from mnist.inference.classifier import Classifier
 from mnist.inference.picture import PictureError
 from mnist.inference.prepare import prepare
 from mnist.inference.reader import Reader
-from tests.apps.test_predict import softmax, write_model
+from tests.linear import bar_or_ring, describe, softmax, write_model
 
 ABOUT = About("Bars and rings", "none", tuple("0123456789"), "ink", 0.5, "1.2.3")
-
-
-def weights():
-    """`(784, 10)`: ink in the middle columns is a 1, ink on an oval about them a 0, and nothing is anything else."""
-    y, x = np.mgrid[:28, :28] - 14
-    values = np.full((28, 28, 10), -0.1, np.float32)
-    values[..., 1] = np.abs(x) <= 2
-    values[..., 0] = np.abs(np.hypot(x * 10 / 7, y) - 9) <= 2
-    return values.reshape(784, 10) / 12
-
-
-def write_properties(path, properties):
-    model = onnx.load(path)
-    onnx.helper.set_model_props(model, properties)
-    onnx.save(model, path)
+WEIGHTS = bar_or_ring(-0.1) / 12
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("reader") / "linear.onnx"
-    write_model(path, weights())
-    write_properties(path, ABOUT.properties)
+    write_model(path, WEIGHTS)
+    describe(path, ABOUT.properties)
     return path
 
 
@@ -48,7 +34,7 @@ def reader(path):
 def reader_at(path, tmp_path, **changes):
     """A reader with a copy of the model that says something else of itself."""
     (tmp_path / "other.onnx").write_bytes(path.read_bytes())
-    write_properties(tmp_path / "other.onnx", ABOUT._replace(**changes).properties)
+    describe(tmp_path / "other.onnx", ABOUT._replace(**changes).properties)
     return Reader(tmp_path / "other.onnx")
 
 
@@ -66,7 +52,7 @@ def drawn(digits, mode="L"):
 
 def test_a_row_is_read_with_the_product_of_what_numpy_computes(reader):
     reading = reader.read(drawn("1001"))
-    alone = softmax(np.stack([prepare(drawn(digit)) for digit in "1001"]), weights())
+    alone = softmax(np.stack([prepare(drawn(digit)) for digit in "1001"]), WEIGHTS)
     assert (reading.text, reading.unsure) == ("1001", False)
     assert reading.confidence == pytest.approx(alone.max(axis=1).prod(), abs=0.02)  # cut out of a row
     for digit, expected in zip(reading.digits, alone, strict=True):
@@ -187,7 +173,7 @@ def test_a_model_of_clothes_sees_the_whole_picture(path, tmp_path):
     picture[2:9, 3:6] = picture[4:20, 18:25] = 180
     (digit,) = reader.read(picture).digits
     np.testing.assert_array_equal(digit.image, picture)
-    assert digit.label == names[softmax(picture, weights()).argmax()]
+    assert digit.label == names[softmax(picture, WEIGHTS).argmax()]
     assert digit.box == (0, 0, 1, 1)
     assert reader.read(255 - picture).text == digit.label  # as shops show them, on white
     wide = np.kron(picture[:14], np.ones((2, 2), np.uint8))
@@ -211,7 +197,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("properties", BROKEN.values(), ids=list(BROKEN))
 def test_a_model_that_does_not_say_what_it_is_is_refused_in_one_line(tmp_path, properties):
-    write_model(tmp_path / "some.onnx", weights())
+    write_model(tmp_path / "some.onnx", WEIGHTS)
     model = onnx.load(tmp_path / "some.onnx")
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, properties)
@@ -227,6 +213,6 @@ def test_a_model_that_does_not_say_what_it_is_is_refused_in_one_line(tmp_path, p
 def test_any_text_travels_inside_the_file(tmp_path, text):
     about = ABOUT._replace(title=text, licence=text, version=text, classes=(text, *"123456789"), threshold=1 / 3)
     assert About.of(about.properties, "some") == about
-    write_model(tmp_path / "some.onnx", weights())
-    write_properties(tmp_path / "some.onnx", about.properties)
+    write_model(tmp_path / "some.onnx", WEIGHTS)
+    describe(tmp_path / "some.onnx", about.properties)
     assert About.of(Classifier(tmp_path / "some.onnx").properties, "some") == about
