@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 CALIBRATION_BINS = 15  # as in Guo et al., arXiv 1706.04599
-UNSURE = 0.005  # of the held-out images of a class that may be called unsure
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, Any]:
@@ -78,7 +77,7 @@ def calibration_error(probabilities: np.ndarray, correct: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(correct))
 
 
-def threshold(probabilities: np.ndarray, share: float = UNSURE) -> float:
+def threshold(probabilities: np.ndarray, share: float) -> float:
     """The confidence below which an answer is unsure: `share` of these answers `(n, classes)` lie below it."""
     return float(np.quantile(probabilities.max(axis=1), share))
 

@@ -26,7 +26,7 @@ from mnist.sections import Pair
 
 UNSURE = 0.01  # of the held-out images may be called unsure
 HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out
-MADE = 1000  # pictures of no class, of each kind
+MADE = 250  # pictures of no class, of each kind
 
 
 @settings()
