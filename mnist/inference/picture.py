@@ -1,5 +1,8 @@
 """A picture from outside → grey levels. Everything that can be wrong with a file is refused here, in one line."""
 
+import contextlib
+import ctypes
+import functools
 import io
 import re
 import sys
@@ -93,8 +96,17 @@ def _read(content: bytes, name: str) -> tuple[np.ndarray, int]:
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_size(image, name)
+            if image.format == "TIFF":
+                _silence_libtiff()
             image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
             return _levels(image), _orientation(image)
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep libtiff, which Pillow brings, from writing to standard error what `decode` says in one line."""
+    with contextlib.suppress(AttributeError, OSError):  # where it is not a library of its own, as on Windows
+        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
 def _check_size(image: Image.Image, name: str) -> None:
@@ -160,10 +172,14 @@ def _flatten(strip: Image.Image) -> np.ndarray:
 def _stretching(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
     """The conversion that maps this image's smallest value to 0 and its largest to 255."""
     parts = (_finite(strip) for _, strip in _strips(image))
-    lows, highs = zip(*((values.min(), values.max()) for values in parts), strict=True)
+    lows, highs = zip(*((float(values.min()), float(values.max())) for values in parts), strict=True)
     low, high = min(lows), max(highs)
-    return lambda strip: ((_finite(strip) - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+    scale = 255 / max(high - low, 1e-9)
+    return lambda strip: np.minimum((_finite(strip) - low) * scale, 255).astype(np.uint8)  # float32 may overflow
 
 
 def _finite(strip: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(strip, np.float64), copy=False, posinf=0, neginf=0)
+    """The values; 0 for those that are not finite."""
+    values = np.asarray(strip, np.float64 if strip.mode == "I" else np.float32)  # float32 holds no integer of 32 bits
+    all_finite = np.isfinite(values.min()) and np.isfinite(values.max())
+    return values if all_finite else np.nan_to_num(values, posinf=0, neginf=0)

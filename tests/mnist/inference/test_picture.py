@@ -1,5 +1,6 @@
 """What a picture of the largest size that is accepted costs, and the files that would cost more."""
 
+import io
 import subprocess
 import sys
 
@@ -80,6 +81,15 @@ def test_a_ppm_with_comments_is_read(content):
     assert decode(content, "some.ppm").tolist() == [[255, 0] if white_first else [0, 255]]
 
 
+def test_a_damaged_tiff_gets_one_line_and_none_of_libtiffs_own(capfd):
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 60).save(file, "TIFF", compression="tiff_lzw")
+    content = file.getvalue()
+    with pytest.raises(PictureError, match=r"^some\.tif: expected a whole picture, found damaged data"):
+        decode(content[:8] + bytes(60) + content[68:], "some.tif")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_turns_grey_levels_as_it_turns_the_picture(orientation):
     """In rows and columns, from the meaning of the tag in EXIF 2.3, table "Orientation"."""
@@ -105,6 +115,12 @@ def test_deep_pixels_are_stretched_over_the_whole_picture_and_not_by_parts(mode)
     )
     levels = grey(Image.fromarray(values))
     assert levels[[0, 300, 599], 0].tolist() == [0, 127, 255]
+
+
+def test_deep_pixels_keep_their_order_far_from_zero_and_at_the_ends_of_their_range():
+    for values, levels in (([1e6, 1e6 + 0.25, 1e6 + 1], [0, 63, 255]), ([-2.0**31, 0, 2.0**31], [0, 127, 255])):
+        assert grey(Image.fromarray(np.array([values], np.float32))).tolist() == [levels]
+    assert grey(Image.fromarray(np.array([[-(2**31), 0, 2**31 - 1]], np.int32))).tolist() == [[0, 127, 255]]
 
 
 def test_values_that_are_not_finite_count_as_zero():
