@@ -1,7 +1,7 @@
 """What the reader makes of pictures that hold no digit, of rows of digits, and of digits that touch.
 
 None of these pictures was used for training or for the threshold: letters are drawn in fonts that no training sees
-(mnist.learning.negatives.JUDGED), the rest here. Rows are made of MNIST's test images. Clothes are the test images of
+(mnist.learning.fonts.JUDGED), the rest here. Rows are made of MNIST's test images. Clothes are the test images of
 Fashion-MNIST, from Debian's package dataset-fashion-mnist.
 
 Reads:  models/export/MNIST_keras_CNN.onnx, data/raw/, /usr/share/datasets/fashion-mnist/
@@ -23,7 +23,7 @@ from benchmarks.report import report
 from mnist.data.idx import read_idx
 from mnist.errors import run
 from mnist.inference.reader import Reader
-from mnist.learning.negatives import JUDGED
+from mnist.learning.fonts import JUDGED
 from mnist.paths import ONNX, RAW
 
 CLOTHES = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")

@@ -104,6 +104,9 @@ class Training(_Section):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="fraction spread evenly over all classes")
     validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
     augmentation: Augmentation = Augmentation()
+    printed: float = Field(
+        default=0.0, ge=0, le=1, description="images drawn from fonts, as a fraction of the training images"
+    )
     blurred: float = Field(
         default=0.0, ge=0, le=1, description="blurred copies of training images, as a fraction of them; for negatives"
     )

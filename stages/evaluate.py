@@ -18,13 +18,14 @@ from mnist.errors import run_stage
 from mnist.files import atomic, write_json
 from mnist.learning.backend import keras, settings
 from mnist.learning.feed import split
+from mnist.learning.fonts import JUDGED
 from mnist.learning.model import ModelError, load_model, predict
-from mnist.learning.negatives import JUDGED, KINDS, Examples, negatives
+from mnist.learning.negatives import KINDS, Examples, negatives
 from mnist.params import load_params
 from mnist.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
 from mnist.sections import Pair
 
-UNSURE = 0.01  # of the held-out images may be called unsure
+UNSURE = 0.008  # of the held-out images may be called unsure
 HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out
 MADE = 250  # pictures of no class, of each kind
 

@@ -4,24 +4,17 @@ Trained towards equal probabilities on them, a network also gives low probabilit
 seen. Source: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", arXiv 1812.04606.
 """
 
-import functools
 from collections.abc import Callable, Container, Iterable
-from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from mnist.inference.normalisation import FAINT, normalised, trimmed
-from mnist.learning.drawings import SIDE, Ink, as_ink, noise, ruled, shape, slanted, strokes, texture
+from mnist.learning.drawings import Ink, noise, ruled, shape, strokes, texture
+from mnist.learning.fonts import LEARNT, sign
 
 # Signs that nobody takes for a digit; those that are a class are left out.
 SIGNS = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwxy#%&@?!+=*<>{}[]$€£§~^"
-# Matplotlib's fonts, as every installation has them: these to learn from, those to judge by.
-LEARNT = [f"DejaVu{name}" for name in ("Sans", "Sans-Bold", "Sans-Oblique", "SansMono", "Serif", "Serif-Bold")]
-LEARNT += ["DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"]
-JUDGED = ["cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"]
 MIRRORED = {"3", "4", "6", "7", "9"}  # classes that are none in a mirror
 HALVED = {"2", "3", "5", "6", "8"}  # classes of which half is hardly one
 LEAST = 12  # pixels of ink; less is a speck
@@ -60,19 +53,11 @@ def negatives(count: int, examples: Examples, seed: int | np.ndarray, kinds: Ite
     return np.stack(found) if found else np.zeros((0, 28, 28), np.uint8)
 
 
-@functools.cache
-def _font(name: str) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf", f"{name}.ttf"), SIDE)
-
-
 def letter(rng: np.random.Generator, examples: Examples) -> Ink:
-    """A letter or sign that is no class, turned, slanted and thickened a little."""
-    signs = [sign for sign in SIGNS if not {sign.upper(), sign.lower()} & set(examples.classes)]
-    image = Image.new("L", (2 * SIDE, 2 * SIDE))
-    font = _font(str(rng.choice(examples.fonts)))
-    ImageDraw.Draw(image).text((SIDE, SIDE), str(rng.choice(signs)), 255, font, anchor="mm")
-    turned = slanted(image, rng)
-    return as_ink(turned.filter(ImageFilter.MaxFilter(3)) if rng.random() < 0.5 else turned)
+    """A letter or sign that is no class."""
+    signs = [text for text in SIGNS if not {text.upper(), text.lower()} & set(examples.classes)]
+    font = str(rng.choice(examples.fonts))
+    return sign(str(rng.choice(signs)), font, rng)
 
 
 def damaged(rng: np.random.Generator, examples: Examples) -> Ink:

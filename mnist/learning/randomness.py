@@ -13,6 +13,7 @@ class Purpose(IntEnum):
     LAYER = 2  # dropout and its like
     NEGATIVE = 3  # pictures of no class
     BLUR = 4  # blurred copies of images
+    PRINT = 5  # printed images
 
 
 def mix(seed: int, epoch: int, purpose: Purpose, index: int = 0) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.feed import Data, feed, in_order, smooth, split
 from mnist.learning.negatives import Examples, negatives
+from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, mix
 from mnist.sections import Pair, Training
 
@@ -108,20 +109,29 @@ def _loss_and_targets(settings: Training, labels: np.ndarray, classes: int) -> t
 
 
 def _extended(pair: Pair, part: Data, labels: np.ndarray) -> Data:
-    """The training part, blurred copies of some of it, and pictures of no class, for which all classes are alike.
+    """The training part with the made-up images that the training asks for.
 
     Args:
         labels: of the training part, `(n,)`, while those in `part` may be probabilities.
     """
-    x, y = part
-    if count := round(pair.settings.blurred * len(x)):
+    parts = [part, *_made_up(pair, part, labels)]
+    images, targets = zip(*parts, strict=True)
+    return (np.concatenate(images), np.concatenate(targets)) if len(parts) > 1 else part
+
+
+def _made_up(pair: Pair, part: Data, labels: np.ndarray) -> Iterator[Data]:
+    """Blurred copies, printed images, and pictures of no class, for which all classes are alike."""
+    (x, y), settings = part, pair.settings
+    if count := round(settings.blurred * len(x)):
         rng = np.random.default_rng(mix(pair.seed, 0, Purpose.BLUR))
         chosen = rng.choice(len(x), count, replace=False)
-        x, y = np.concatenate([x, blurred(x[chosen], rng)]), np.concatenate([y, y[chosen]])
-    if count := round(pair.settings.negatives * len(labels)):
-        made = negatives(count, Examples(part[0], labels, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
-        x, y = np.concatenate([x, made]), np.concatenate([y, np.full((count, y.shape[1]), 1 / y.shape[1], y.dtype)])
-    return x, y
+        yield blurred(x[chosen], rng), y[chosen]
+    if count := round(settings.printed * len(x)):
+        images, names = printed(count, pair.classes, np.random.default_rng(mix(pair.seed, 0, Purpose.PRINT)))
+        yield images, names.astype(y.dtype) if y.ndim == 1 else np.eye(y.shape[1], dtype=y.dtype)[names]
+    if count := round(settings.negatives * len(x)):
+        made = negatives(count, Examples(x, labels, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
+        yield made, np.full((count, y.shape[1]), 1 / y.shape[1], y.dtype)
 
 
 class _Accuracy(keras.metrics.CategoricalAccuracy):

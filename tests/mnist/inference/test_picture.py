@@ -118,7 +118,7 @@ def test_deep_pixels_are_stretched_over_the_whole_picture_and_not_by_parts(mode)
 
 
 def test_deep_pixels_keep_their_order_far_from_zero_and_at_the_ends_of_their_range():
-    for values, levels in (([1e6, 1e6 + 0.25, 1e6 + 1], [0, 63, 255]), ([-2.0**31, 0, 2.0**31], [0, 127, 255])):
+    for values, levels in (([1e6, 1e6 + 0.25, 1e6 + 1], [0, 63, 255]), ([-(2.0**31), 0, 2.0**31], [0, 127, 255])):
         assert grey(Image.fromarray(np.array([values], np.float32))).tolist() == [levels]
     assert grey(Image.fromarray(np.array([[-(2**31), 0, 2**31 - 1]], np.int32))).tolist() == [[0, 127, 255]]
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mnist.learning.negatives import JUDGED, KINDS, LEARNT, SIGNS, Examples, letter, negatives
+from mnist.learning.fonts import JUDGED, LEARNT
+from mnist.learning.negatives import KINDS, SIGNS, Examples, letter, negatives
 from tests.digits import load
 
 NAMES = [str(digit) for digit in range(10)]

@@ -1,0 +1,28 @@
+"""Letters, digits and signs as Matplotlib's fonts draw them, which every installation has."""
+
+import functools
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from mnist.learning.drawings import SIDE, Ink, as_ink, slanted
+
+# Fonts to learn from, and others to judge by.
+LEARNT = [f"DejaVu{name}" for name in ("Sans", "Sans-Bold", "Sans-Oblique", "SansMono", "Serif", "Serif-Bold")]
+LEARNT += ["DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"]
+JUDGED = ["cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"]
+
+
+@functools.cache
+def _font(name: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf", f"{name}.ttf"), SIDE)
+
+
+def sign(text: str, font: str, rng: np.random.Generator) -> Ink:
+    """One sign in one of the fonts, turned, slanted and, half of the time, thickened a little."""
+    image = Image.new("L", (2 * SIDE, 2 * SIDE))
+    ImageDraw.Draw(image).text((SIDE, SIDE), text, 255, _font(font), anchor="mm")
+    turned = slanted(image, rng)
+    return as_ink(turned.filter(ImageFilter.MaxFilter(3)) if rng.random() < 0.5 else turned)
