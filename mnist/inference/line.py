@@ -15,7 +15,7 @@ SMALL = 32  # pixels; digits that are lower in a reduced copy are looked at agai
 TALL = 0.5  # of the tallest; lower parts belong to a neighbour
 NEAR = 0.15  # of the tallest; parts no farther apart than this may be one digit
 TOGETHER = 0.5  # of the narrower; parts that share more columns are one digit
-EDGE = 0.04  # of a side; a pixel of 28
+EDGE = 0.04  # of the shorter side; a pixel of 28
 MOST = 64  # digits in one picture; more are no number
 
 
@@ -56,11 +56,13 @@ def cuts(levels: np.ndarray, closer: bool = True) -> list[Cut]:
         found = [_cut(levels, mask, np.isin(labels, [part.label for part in group]), group, factor) for group in groups]
     if not (found := [cut for cut in found if cut.ink.any()]):
         raise NoInkError
-    return [Cut(cut.ink, _within(cut.box, area, whole), _at_edge(cut.box)) for cut in found]
+    return [Cut(cut.ink, _within(cut.box, area, whole), _at_edge(cut.box, levels.shape)) for cut in found]
 
 
-def _at_edge(box: Box) -> bool:
-    return min(box) < EDGE or max(box) > 1 - EDGE
+def _at_edge(box: Box, shape: tuple[int, ...]) -> bool:
+    rows, columns = shape
+    left, top, right, bottom = box
+    return min(left * columns, top * rows, (1 - right) * columns, (1 - bottom) * rows) < EDGE * min(shape)
 
 
 def _closer(levels: np.ndarray, groups: list[list[Component]], factor: int) -> list[Cut]:

@@ -24,7 +24,7 @@ from mnist.inference.prepare import Picture, fitted_whole, levels_of
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 WIDE = 1.2  # times the height; two digits that touch are wider than this, few single ones are
-SURE_OF_WIDE = 0.9  # confidence, below which such a part is unsure
+SURE = 0.9  # confidence, below which a part is unsure that is wide or, in a row, at the edge of the picture
 
 
 class Digit(NamedTuple):
@@ -45,7 +45,7 @@ class Part(NamedTuple):
 
     image: np.ndarray  # uint8 (28, 28), 255 = ink
     box: Box = WHOLE
-    at_edge: bool = False  # of the picture
+    cut_off: bool = False  # perhaps: it stands in a row, and at the edge of the picture
 
 
 class Reading(NamedTuple):
@@ -92,7 +92,7 @@ def look(picture: Picture, name: str = "picture", preparation: Preparation = "in
         return Look([Part(fitted_whole(levels))])
     try:
         found = [] if single else cuts(levels)
-        parts = [Part(normalised(cut.ink), cut.box, cut.at_edge) for cut in found]
+        parts = [Part(normalised(cut.ink), cut.box, cut.at_edge and len(found) > 1) for cut in found]
         return Look(parts, None if len(parts) == 1 else Part(normalised(cut_out(levels))))
     except NoInkError:
         return Look([])
@@ -164,22 +164,22 @@ class Reader:
         one = not row or (any(digit.unsure for digit in row) and not whole.unsure)
         return Reading((whole,) if one else tuple(row))
 
-    def _least(self, image: np.ndarray) -> float:
-        """The confidence below which the answer to this image is unsure."""
-        wide = self.about.preparation == "ink" and _is_wide(image)
-        return max(self.about.threshold, SURE_OF_WIDE) if wide else self.about.threshold
+    def _least(self, part: Part) -> float:
+        """The confidence below which the answer to this part is unsure."""
+        doubtful = self.about.preparation == "ink" and (part.cut_off or _is_wide(part.image))
+        return max(self.about.threshold, SURE) if doubtful else self.about.threshold
 
     def _digit(self, probabilities: np.ndarray, part: Part) -> Digit:
         second, first = map(int, np.argsort(probabilities)[-2:])
         best, next_best = float(probabilities[first]), float(probabilities[second])
-        unsure = best < self._least(part.image) and not self.accept_all
+        unsure = best < self._least(part) and not self.accept_all
         names, every = self.about.classes, tuple(map(float, probabilities))
         return Digit(names[first], best, names[second], next_best, part.box, unsure, every, part.image)
 
 
 def _is_pattern(row: list[Digit], parts: list[Part]) -> bool:
     """Whether a row is the same digit again and again up to the edge of the picture: stripes are, and clothes."""
-    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.at_edge for part in parts)
+    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.cut_off for part in parts)
 
 
 def _is_wide(image: np.ndarray) -> bool:

@@ -5,7 +5,6 @@ import scipy.ndimage
 
 from mnist.learning.printed import printed
 
-
 HOLES = {0: 1, 1: 0, 2: 0, 3: 0, 5: 0, 6: 1, 7: 0, 8: 2, 9: 1}  # a 4 is open in some fonts
 
 
