@@ -18,6 +18,9 @@ P = ParamSpec("P")
 INK = "#1f2a44"
 TRAIN, VALIDATION = "#9aa5b8", "#c2410c"
 ON_PAPER: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255, "interpolation": "nearest"}  # of digits
+LONGEST = 18  # letters of a name that are shown
+CLASSES_A_BLOCK = 20  # of samples, one below the other
+CLASSES_WITH_COUNTS = 20  # most for which each cell of the confusion matrix can hold its count
 
 
 def _plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -38,20 +41,30 @@ def save(figure: Figure, path: Path) -> None:
 
 
 @_plain
-def samples(images: np.ndarray, labels: np.ndarray, classes: list[str], columns: int = 16) -> Figure:
-    """The first `columns` images of each class, one class a row, its name at the left."""
-    sheet = np.zeros((len(classes), 30, columns, 28), np.uint8)  # a line of paper above and below each image
-    for row in range(len(classes)):
-        chosen = images[labels == row][:columns]
-        sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
-    figure = Figure(figsize=(columns * 0.5, len(classes) * 0.5 + 0.1), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(sheet.reshape(-1, 28 * columns), **ON_PAPER)
-    axes.set(xticks=[], yticks=[30 * row + 14.5 for row in range(len(classes))])
-    axes.set_yticklabels(classes, color=INK, fontsize=12)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+def samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
+    """The first images of each class, one class a row, its name at the left; many classes side by side."""
+    blocks = -(-len(classes) // CLASSES_A_BLOCK)
+    rows, columns = -(-len(classes) // blocks), max(4, 16 // blocks)
+    names = [shortened(name) for name in classes]
+    width = blocks * (columns * 0.5 + 0.08 * max(map(len, names)))
+    figure = Figure(figsize=(width, rows * 0.5 + 0.1), dpi=110, layout="constrained")
+    for block, axes in enumerate(figure.subplots(1, blocks, squeeze=False)[0]):
+        shown = range(block * rows, min((block + 1) * rows, len(classes)))
+        sheet = np.zeros((rows, 30, columns, 28), np.uint8)  # a line of paper above and below each image
+        for row, label in enumerate(shown):
+            chosen = images[labels == label][:columns]
+            sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
+        axes.imshow(sheet.reshape(-1, 28 * columns), **ON_PAPER)
+        axes.set(xticks=[], yticks=[30 * row + 14.5 for row in range(len(shown))])
+        axes.set_yticklabels([names[label] for label in shown], color=INK, fontsize=12)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
     return figure
+
+
+def shortened(name: str) -> str:
+    """A name that fits beside a picture."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 @_plain
@@ -81,20 +94,39 @@ def learning_curves(history: "pd.DataFrame") -> Figure:
 
 @_plain
 def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
-    """Counts of (true, predicted); the shade shows the mistakes, on a scale of their own."""
-    figure = Figure(figsize=(6, 5.6), dpi=110, layout="constrained")
+    """Counts of (true, predicted); the shade shows the mistakes, on a scale of their own.
+
+    Where there are too many classes to write the counts, the most frequent mistakes stand beside.
+    """
+    names, many = [shortened(name) for name in classes], len(classes) > CLASSES_WITH_COUNTS
+    room = 0.1 + 0.08 * max(map(len, names))  # inches
+    side = max(5.2, len(classes) * (0.18 if many else 0.45))
+    figure = Figure(
+        figsize=(side + room + (1 + 2.5 * room if many else 0.7), side + room + 0.4), dpi=110, layout="constrained"
+    )
     axes = figure.subplots()
     mistakes = matrix * (1 - np.eye(len(classes), dtype=int))
-    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()) * 1.4)
-    for (row, column), count in np.ndenumerate(matrix):
-        if count:
-            weight = "bold" if row == column else "normal"
-            axes.text(column, row, str(count), ha="center", va="center", color=INK, fontsize=9, weight=weight)
+    axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()) * (1 if many else 1.4))
+    if many:
+        axes.text(1.02, 1, worst(mistakes, names), transform=axes.transAxes, va="top", color=INK, fontsize=9)
+    else:
+        for (row, column), count in np.ndenumerate(matrix):
+            if count:
+                weight = "bold" if row == column else "normal"
+                axes.text(column, row, str(count), ha="center", va="center", color=INK, fontsize=9, weight=weight)
     ticks = range(len(classes))
-    axes.set(title=f"{mistakes.sum()} mistakes in {matrix.sum():,} images", xlabel="predicted", ylabel="true")
-    axes.set(xticks=ticks, yticks=ticks, xticklabels=classes, yticklabels=classes)
-    axes.tick_params(length=0)
+    axes.set(title=f"{mistakes.sum():,} mistakes in {matrix.sum():,} images", xlabel="predicted", ylabel="true")
+    axes.set(xticks=ticks, yticks=ticks, xticklabels=names, yticklabels=names)
+    axes.tick_params(length=0, labelsize=7 if many else 10)
+    axes.tick_params(axis="x", rotation=90 if max(map(len, names)) > (2 if many else 4) else 0)
     return figure
+
+
+def worst(mistakes: np.ndarray, names: list[str], most: int = 20) -> str:
+    """A line for each of the most frequent mistakes: count, true → predicted."""
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:most]
+    pairs = [(mistakes.flat[at], *divmod(int(at), len(names))) for at in order if mistakes.flat[at]]
+    return "\n".join(f"{count:,}  {names[true]} → {names[predicted]}" for count, true, predicted in pairs)
 
 
 @_plain
@@ -102,12 +134,15 @@ def misclassified(
     images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str], most: int = 60
 ) -> Figure:
     """The misclassified images, most confident mistakes first: true label → prediction, confidence."""
-    predicted = probabilities.argmax(axis=1)
+    names, predicted = [shortened(name) for name in classes], probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
-    columns, width, height = 10, 33, 41  # of an image of 28×28 with its caption and the space around it
+    longest = max(map(len, names))
+    columns = 10 if longest <= 3 else 6
+    width, height = 33 + 3 * max(0, longest - 3), 41  # of an image of 28×28 with its caption and the space around it
     rows = max(1, -(-len(wrong) // columns))
-    figure = Figure(figsize=(columns * 1.05, rows * 1.3 + 0.5), dpi=110, layout="constrained")
+    size = (columns * width * 1.05 / 33, rows * 1.3 + 0.5)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
     total = int((predicted != labels).sum())
     shown = f", the {len(wrong)} most confident" if len(wrong) < total else ""
     figure.suptitle(
@@ -116,13 +151,12 @@ def misclassified(
     axes = figure.subplots()
     axes.axis("off")
     for place, index in enumerate(wrong):
-        left, top = place % columns * width, place // columns * height
-        box = (left, left + 28, top + 28, top)
-        axes.imshow(images[index], extent=box, **ON_PAPER)
+        middle, top = place % columns * width + 14, place // columns * height
+        axes.imshow(images[index], extent=(middle - 14, middle + 14, top + 28, top), **ON_PAPER)
         guess = predicted[index]
-        caption = f"{classes[labels[index]]} → {classes[guess]}  {probabilities[index, guess]:.0%}"
-        axes.text(left + 14, top - 3, caption, ha="center", fontsize=8, color=INK)
-    axes.set(xlim=(-3, columns * width - 2), ylim=(rows * height - 11, -11))
+        caption = f"{names[labels[index]]} → {names[guess]}  {probabilities[index, guess]:.0%}"
+        axes.text(middle, top - 3, caption, ha="center", fontsize=8, color=INK)
+    axes.set(xlim=(11 - width / 2, columns * width + 14 - width / 2), ylim=(rows * height - 11, -11))
     return figure
 
 

@@ -35,6 +35,7 @@ def matrix(mistakes):
     return np.diag(np.full(10, 980)) + np.eye(10, k=1, dtype=int) * mistakes
 
 
+MANY = [f"a name of many letters {i}" for i in range(47)]
 BASELINES = {
     "first": {"accuracy": 0.99, "published_accuracy": 0.992},
     "second": {"accuracy": 0.97, "published_accuracy": None},
@@ -52,6 +53,9 @@ FIGURES = {
     "misclassified": lambda: figures.misclassified(IMAGES, LABELS, probabilities(12), CLASSES),
     "misclassified, many": lambda: figures.misclassified(IMAGES, LABELS, probabilities(99), CLASSES),
     "misclassified, none": lambda: figures.misclassified(IMAGES, LABELS, probabilities(0), CLASSES),
+    "samples of many": lambda: figures.samples(IMAGES, LABELS * 4, MANY),
+    "confusion of many": lambda: figures.confusion(np.ones((47, 47), int), MANY),
+    "misclassified, with long names": lambda: figures.misclassified(IMAGES, LABELS, probabilities(12), MANY[:10]),
     "baselines": lambda: figures.baselines(BASELINES),
 }
 
@@ -78,6 +82,20 @@ def test_the_confusion_figure_counts_the_mistakes():
     texts = drawn_texts(figure)
     assert texts[0] == "27 mistakes in 9,827 images"
     assert (texts.count("980"), texts.count("3"), texts.count("0")) == (10, 9, 0)
+
+
+def test_the_most_frequent_mistakes_of_many_classes_are_written_beside_the_confusion_figure():
+    matrix = np.diag(np.full(47, 1980))
+    matrix[3, 5], matrix[46, 0], matrix[7, 8] = 1234, 2, 17
+    texts = drawn_texts(figures.confusion(matrix, [f"c{i}" for i in range(47)]))
+    assert texts == ["1,253 mistakes in 94,313 images", "1,234  c3 → c5\n17  c7 → c8\n2  c46 → c0"]
+
+
+def test_samples_of_many_classes_stand_side_by_side_and_each_name_at_its_row():
+    sheets = figures.samples(IMAGES, LABELS * 4, MANY).axes
+    assert [len(axes.get_yticklabels()) for axes in sheets] == [16, 16, 15]
+    assert sheets[1].get_yticklabels()[4].get_text() == "a name of many le…"
+    np.testing.assert_array_equal(sheets[1].images[0].get_array()[30 * 4 + 1 : 30 * 4 + 29, :28], IMAGES[5])  # class 20
 
 
 def test_the_most_confident_mistake_comes_first():
