@@ -9,7 +9,7 @@ from typing import Any
 from mnist.export.formats import Format
 from mnist.files import sha256
 from mnist.inference.about import About
-from mnist.sections import Params
+from mnist.sections import Params, Training
 
 PREPARATION = {
     "ink": "white ink on black,\ncropped to the ink, its longer side fitted into 20 pixels, "
@@ -18,11 +18,13 @@ PREPARATION = {
 }
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 
+MADE_UP = {"printed": "images drawn from fonts", "blurred": "blurred copies", "negatives": "pictures of no class"}
+
 CARD = """\
 # {title}: {architecture}
 
 {parameters:,} parameters, trained by `{training}` (seed {seed}) on {num_training:,} images of `{dataset}`, with
-{num_validation:,} more held out for validation.
+{num_validation:,} more held out for validation.{made_up}
 
 ## Results on the {num_images:,} test images
 
@@ -113,6 +115,7 @@ def card(
         parameters=trained["parameters"],
         num_training=trained["num_images"],
         num_validation=trained["num_validation_images"],
+        made_up=made_up(pair.settings),
         title=about.title,
         licence=about.licence,
         threshold=about.threshold,
@@ -128,6 +131,12 @@ def card(
         data="\n".join(f"  - {name} {digest}" for name, digest in files.items()),
         versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     )
+
+
+def made_up(settings: Training) -> str:
+    """A sentence about the images that a training adds; nothing where it adds none."""
+    added = [f"{share:.0%} {text}" for name, text in MADE_UP.items() if (share := getattr(settings, name))]
+    return f"\nMade-up images were added to these: {', '.join(added)}." if added else ""
 
 
 def uses(about: About) -> list[str]:

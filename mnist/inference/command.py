@@ -82,7 +82,7 @@ def prepare_file(file: str, preparation: Preparation, single: bool) -> Prepared:
         found = look(read_bytes(file), name, preparation, single)
     except PictureError as error:
         return file, str(error)
-    return file, found if found != Look([]) else f"{name}: expected a digit, found an empty picture"
+    return file, f"{name}: expected a digit, found an empty picture" if found.empty else found
 
 
 def prepared(files: list[str], reader: Reader) -> Iterator[Prepared]:

@@ -75,6 +75,11 @@ class Look(NamedTuple):
     parts: list[Part]  # from left to right; none where the picture is empty
     whole: Part | None = None  # where there are several parts: the picture as a single digit
 
+    @property
+    def empty(self) -> bool:
+        """The picture holds no ink."""
+        return not self.parts and self.whole is None
+
 
 def look(picture: Picture, name: str = "picture", preparation: Preparation = "ink", single: bool = False) -> Look:
     """Prepare a picture as `Reader.read` does, without a model: the part of the work that other processes can take.
