@@ -30,7 +30,7 @@ CLOTHES = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYabcdefghijkmnpqrtuvwxy#%&@?!+=*"  # I, l, O, S, Z may be digits
 Pictures = Iterator[Image.Image]
 COUNT = 1000  # pictures of each kind that is drawn
-ROWS = 400
+ROWS = 2000
 
 
 def main() -> None:
