@@ -1,0 +1,146 @@
+"""apps.collect: folders of pictures become a data set that `dvc repro` trains on."""
+
+import shutil
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from ruamel.yaml import YAML
+from sklearn.datasets import load_digits
+
+from tests.clones import small_clone
+from tests.conftest import ROOT
+from tests.digits import write_idx_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten pictures each of two classes, in a project with params.yaml; each has a bar at a place of its own."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name, turned in (("flat", True), ("upright", False)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(10):
+            image = Image.new("L", (60, 60), 255)
+            box = (20 + number, 5, 25 + number, 55)
+            ImageDraw.Draw(image).rectangle((box[1], box[0], box[3], box[2]) if turned else box, 0)
+            image.save(tmp_path / "pictures" / name / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+def idx(path):
+    """Shape and elements of an IDX file, read without the code under test."""
+    content = path.read_bytes()
+    shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
+    return np.frombuffer(content[4 + 4 * content[3] :], np.uint8).reshape(shape)
+
+
+def test_a_folder_for_each_class_becomes_four_files_and_an_entry(run_module, folder, tmp_path):
+    (folder / "flat" / "broken.png").write_bytes(b"no picture")
+    before = (tmp_path / "params.yaml").read_text()
+    done = run_module("-m", "apps.collect", "pictures", "own", "--title", "Bars")
+    assert done.returncode == 0
+    assert done.stderr.startswith("left out pictures/flat/broken.png: expected a picture")
+    assert done.stdout.splitlines()[0].endswith("to test with, 1 left out")
+    images, labels = (idx(tmp_path / f"data/own/train-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
+    test_labels = idx(tmp_path / "data/own/t10k-labels-idx1-ubyte")
+    assert images.shape[1:] == (28, 28) and len(images) == len(labels)
+    assert sorted([*labels, *test_labels]) == [0] * 10 + [1] * 10
+    for image, label in zip(images, labels, strict=True):  # dark on light became light on dark; a bar is longer one way
+        rows, columns = (np.count_nonzero((image > 128).any(axis=axis)) for axis in (1, 0))
+        assert (columns > rows) == (label == 0)
+    params = YAML(typ="safe").load(tmp_path / "params.yaml")
+    entry = params["datasets"]["own"]
+    assert (params["dataset"], params["training"], entry["title"]) == ("own", "few", "Bars")
+    assert (entry["classes"], entry["sources"], entry["preparation"]) == (["flat", "upright"], ["file:data/own"], "fit")
+    after = (tmp_path / "params.yaml").read_text()
+    comments = [[line.partition("#")[2] for line in text.splitlines() if "#" in line] for text in (before, after)]
+    assert comments[0] == comments[1]
+
+
+def test_the_same_pictures_give_the_same_bytes_and_another_seed_another_split(run_module, folder, tmp_path):
+    def digests(*options):
+        assert run_module("-m", "apps.collect", "pictures", "own", *options).returncode == 0
+        return YAML(typ="safe").load(tmp_path / "params.yaml")["datasets"]["own"]["sha256"]
+
+    assert digests() == digests() != digests("--seed", "1")
+
+
+def test_a_split_of_ones_own_is_kept(run_module, folder, tmp_path):
+    for part, numbers in (("train", range(7)), ("test", range(7, 10))):
+        for name in ("flat", "upright"):
+            (folder / part / name).mkdir(parents=True)
+            for number in numbers:
+                (folder / name / f"{number}.png").rename(folder / part / name / f"{number}.png")
+    shutil.copy(folder / "train/flat/0.png", folder / "test/flat/again.png")
+    done = run_module("-m", "apps.collect", "pictures", "own")
+    assert done.stdout.splitlines()[0] == "14 pictures to train on, 7 to test with, 0 left out"
+    assert done.stderr == "warning: 1 of the test pictures are among those to train on as well\n"
+    assert sorted(idx(tmp_path / "data/own/t10k-labels-idx1-ubyte")) == [0, 0, 0, 0, 1, 1, 1]
+
+
+def test_idx_files_stay_where_they_are_and_get_an_entry(run_module, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    digests = write_idx_folder(tmp_path / "elsewhere", gz=True)
+    assert run_module("-m", "apps.collect", "elsewhere", "eights").returncode == 0
+    entry = YAML(typ="safe").load(tmp_path / "params.yaml")["datasets"]["eights"]
+    assert entry["sha256"] == digests
+    assert (entry["classes"], entry["sources"]) == ([str(digit) for digit in range(10)], ["file:elsewhere"])
+
+
+def alone(folder):
+    shutil.rmtree(folder / "flat")
+
+
+def empty(folder):
+    shutil.rmtree(folder / "flat")
+    (folder / "flat").mkdir()
+
+
+def alien(folder):
+    (folder / "train").mkdir()
+    for name in ("flat", "upright"):
+        (folder / name).rename(folder / "train" / name)
+    (folder / "test" / "round").mkdir(parents=True)
+
+
+def unreadable(folder):
+    for file in (folder / "flat").iterdir():
+        file.write_bytes(b"no picture")
+
+
+@pytest.mark.parametrize(
+    ("harm", "line"),
+    [
+        (shutil.rmtree, "pictures: expected a folder of pictures, found none"),
+        (alone, "pictures: expected a folder for each of at least 2 classes, found 1"),
+        (empty, "pictures/flat: expected at least two pictures, found 0"),
+        (alien, "pictures/test/round: expected a class of pictures/train, found another"),
+        (unreadable, "pictures: flat: expected a picture to train on that can be read, found none"),
+    ],
+)
+def test_what_is_no_data_set_is_refused_in_one_line_and_nothing_is_written(run_module, folder, tmp_path, harm, line):
+    harm(folder)
+    before = (tmp_path / "params.yaml").read_bytes()
+    done = run_module("-m", "apps.collect", "pictures", "own")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"error: {line}")
+    assert (tmp_path / "params.yaml").read_bytes() == before and not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+def test_pictures_of_ones_own_from_folder_to_answer(tmp_path):
+    clone = small_clone(tmp_path)
+    digits, held_out = load_digits(), []
+    for number, (image, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
+        picture = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
+        path = tmp_path / ("pictures" if number < 1000 else "held out") / str(digit) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.resize((64, 64), Image.Resampling.BICUBIC).save(path)
+        held_out += [path] if number >= 1000 else []
+    said = clone.run("python", "-m", "apps.collect", "../pictures", "own", "--as", "digits", "--title", "My digits")
+    assert said.splitlines()[0] == "799 pictures to train on, 201 to test with, 0 left out"
+    clone.run("dvc", "repro")
+    rows = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", *map(str, held_out)).splitlines()[1:]
+    right = [row.split(",")[1] == path.parent.name for row, path in zip(rows, held_out, strict=True)]
+    assert np.mean(right) > 0.9
+    assert "# My digits: small" in (clone.folder / "models/export/README.md").read_text()
