@@ -72,11 +72,13 @@ def test_what_is_read_of_other_pictures_is_what_the_benchmarks_found():
         for row in json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
     }
     digits = [found[f"digits_{size}"] for size in (32, 64, 160, 320)]
-    read, unsure = ([row[key] for row in digits] for key in ("read", "unsure"))
+    read, unsure, resized = ([row[key] for row in digits] for key in ("read", "unsure", "resized"))
     text = " ".join(SECTIONS["Use the model"].split())
     assert f"{100 * min(read):.1f} to {100 * max(read):.1f} % are read right" in text
-    assert f"{100 * min(unsure):.0f} to {100 * max(unsure):.0f} % are called unsure" in text
-    assert f"Of rows of 2 to 8 test digits, {found['rows of 2 to 8 digits']['right']:.1%}".replace("%", " %") in text
+    assert max(unsure) < 0.01 and "fewer than 1 % are called unsure" in text
+    assert {f"{100 * share:.0f} %" for share in resized} == set(re.findall(r"merely resized, (\d+ %) are right", text))
+    rows = found["rows of 2 to 8 digits"]
+    assert f"Of {rows['number']:,} rows of 2 to 8 test digits, {rows['right']:.1%}".replace("%", " %") in text
     assert f"{found['clothes']['unsure_or_empty']:.1%} are called unsure".replace("%", " %") in text
 
 
