@@ -31,7 +31,7 @@ from mnist.errors import run
 
 PICTURE = Path("docs/digit.png")
 CLIENTS, CROWD = 8, 200
-ROUNDS, SECONDS = 5, 4.0  # each round asks each service for so long
+ROUNDS, SECONDS = 15, 2.0  # each round asks each service for so long
 COMMANDS = {
     "apps.serve": ["apps.serve", "--port"],
     "smallest": ["uvicorn", "benchmarks.smallest_service:app", "--no-access-log", "--log-level", "error", "--port"],

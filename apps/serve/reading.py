@@ -15,7 +15,7 @@ from apps.serve.turns import Turns
 from apps.serve.watch import Metrics
 from mnist.errors import WIDTH, first_line
 from mnist.inference.picture import FORMATS, PictureError
-from mnist.inference.reader import Reader, Reading
+from mnist.inference.reader import Reader
 
 BODY = {
     "content": {
@@ -39,10 +39,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class LargeError(Exception):
-    """A picture of many pixels, which must wait for the one before it."""
-
-
 class Desk:
     """Reads the pictures of all requests, each when its turn comes."""
 
@@ -55,7 +51,8 @@ class Desk:
         body, kind = await request.body(), request.headers.get("content-type", "")
         if not kind.lower().startswith("multipart/"):
             return [(None, body)]
-        return await self.turns.small(forms.files, body, kind, self._limits.files)
+        take = self.turns.quick if len(body) <= self._limits.quick_bytes else self.turns.slow
+        return await take(forms.files, body, kind, self._limits.files)
 
     async def read(self, content: bytes, file: str | None, images: bool) -> dict[str, Any]:
         """The answer to one picture.
@@ -64,21 +61,14 @@ class Desk:
             PictureError: it cannot be read.
             RefusedError: 503, too many wait.
         """
-        reading = await self._reading(content, printable(file))
+        take = self.turns.quick if self._is_quick(content) else self.turns.slow
+        reading = await take(self.reader.read, content, printable(file))
         self._metrics.read.inc()
         self._metrics.unsure.inc(reading.unsure)
         return answers.reading(reading, self.reader.about.classes, file, images)
 
-    async def _reading(self, content: bytes, name: str) -> Reading:
-        try:
-            return await self.turns.small(self._unless_large, content, name)
-        except LargeError:
-            return await self.turns.large(self.reader.read, content, name)
-
-    def _unless_large(self, content: bytes, name: str) -> Reading:
-        if pixels(content) > self._limits.large_pixels:
-            raise LargeError
-        return self.reader.read(content, name)
+    def _is_quick(self, content: bytes) -> bool:
+        return len(content) <= self._limits.quick_bytes and pixels(content) <= self._limits.quick_pixels
 
     async def read_or_say(self, content: bytes, file: str | None, images: bool) -> dict[str, Any]:
         """The answer to one picture of several, or an `Unread`."""

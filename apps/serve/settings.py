@@ -17,9 +17,10 @@ class Limits(NamedTuple):
     linger_seconds: float = 2  # in which a refused client may still send, and read why
     stop_seconds: int = 45  # in which a stopping service answers what it has begun
     connections: int = 512  # open at the same time; the soft limit on files is 1,024 on many systems
-    waiting: int = 64  # pictures, besides those being read
+    waiting: int = 64  # larger pictures, besides the one being read
     wait_seconds: float = 10
-    large_pixels: int = 10_000_000  # such pictures are read one at a time; each needs up to 5 bytes a pixel
+    quick_pixels: int = 1_000_000  # of a picture that is read at once, which takes up to 20 milliseconds
+    quick_bytes: int = 2**20  # of it, or of a form
 
 
 class Settings(NamedTuple):

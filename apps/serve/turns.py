@@ -1,4 +1,4 @@
-"""Who reads when: two threads, and a short queue before them."""
+"""Who reads when: quick work at once, other work in a thread, one after another, with a short queue before it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,39 +9,34 @@ from apps.serve.refusals import RETRY, RefusedError
 from apps.serve.settings import Limits
 
 T = TypeVar("T")
-THREADS = 2
 
 
 class Turns:
-    """One thread for most pictures, one for those that need much memory, so that neither kind waits for the other.
+    """One piece of work at a time; more would not be faster, because Python runs one thread at a time.
 
-    A second thread for small pictures would not read more of them, because Python runs one thread at a time; more
-    processes would.
+    What takes milliseconds runs between two steps of the event loop. To hand it to a thread would cost a quarter more:
+    the two threads would take Python's lock from each other at every step.
     """
 
     def __init__(self, limits: Limits) -> None:
         """No thread is started before the first work."""
-        self._limits = limits
-        self._small, self._large = ThreadPoolExecutor(1, "small"), ThreadPoolExecutor(1, "large")
-        self._unfinished = 0
+        self._limits, self._thread, self._unfinished = limits, ThreadPoolExecutor(1, "slow"), 0
 
-    async def small(self, work: Callable[..., T], *arguments: object) -> T:
-        """The result of `work`, when its turn has come.
+    async def quick(self, work: Callable[..., T], *arguments: object) -> T:
+        """The result of `work`, after all that is ready to run now."""
+        await asyncio.sleep(0)
+        return work(*arguments)
+
+    async def slow(self, work: Callable[..., T], *arguments: object) -> T:
+        """The result of `work`, when its turn has come; quick work does not wait for it.
 
         Raises:
             RefusedError: 503, because too many wait, or the turn did not come in time.
         """
-        return await self._run(self._small, work, *arguments)
-
-    async def large(self, work: Callable[..., T], *arguments: object) -> T:
-        """As `small`, but never two at the same time."""
-        return await self._run(self._large, work, *arguments)
-
-    async def _run(self, thread: ThreadPoolExecutor, work: Callable[..., T], *arguments: object) -> T:
-        if self._unfinished >= self._limits.waiting + THREADS:
+        if self._unfinished > self._limits.waiting:
             raise RefusedError(503, f"expected at most {self._limits.waiting} waiting pictures, found more", RETRY)
         self._unfinished += 1
-        future = thread.submit(work, *arguments)
+        future = self._thread.submit(work, *arguments)
         timer = asyncio.get_running_loop().call_later(self._limits.wait_seconds, future.cancel)  # unless it has begun
         try:
             return await asyncio.wrap_future(future)

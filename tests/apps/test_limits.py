@@ -164,14 +164,14 @@ def statuses(service, count, content=None):
 
 
 def test_more_than_the_queue_holds_get_503(tmp_path, model):
-    with served(tmp_path, model, limits="waiting=3", before=slow(1)) as service:
+    with served(tmp_path, model, limits="waiting=3, quick_pixels=100", before=slow(1)) as service:
         found, headers = statuses(service, 12)
-    assert found == {200: 2 + 3, 503: 12 - 5}
+    assert found == {200: 1 + 3, 503: 12 - 4}
     assert all(one["Retry-After"] for one in headers)
 
 
 def test_those_who_wait_too_long_get_503(tmp_path, model):
-    with served(tmp_path, model, limits="wait_seconds=0.5", before=slow(2)) as service:
+    with served(tmp_path, model, limits="wait_seconds=0.5, quick_pixels=100", before=slow(2)) as service:
         assert statuses(service, 5)[0] == {200: 1, 503: 4}
 
 
@@ -191,17 +191,17 @@ Reader.read = counted
 """
 
 
-@pytest.mark.parametrize("limits, most", [("large_pixels=10**7", 1), ("large_pixels=100", 1)])
-def test_two_pictures_are_read_at_a_time_and_large_ones_alone(tmp_path, model, limits, most):
+@pytest.mark.parametrize("limits", ["quick_pixels=10**6", "quick_pixels=100", "quick_bytes=10"])
+def test_one_picture_is_read_at_a_time(tmp_path, model, limits):
     with served(tmp_path, model, limits=limits, before=AT_ONCE) as service:
         assert statuses(service, 8)[0] == {200: 8}
     lines = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("at once:")]
-    assert max(int(line.split()[-1]) for line in lines) == most
+    assert max(int(line.split()[-1]) for line in lines) == 1
 
 
 def test_small_picture_does_not_wait_for_large_ones(tmp_path, model):
     large, pool = bar(side=400), concurrent.futures.ThreadPoolExecutor(4)
-    with served(tmp_path, model, limits="large_pixels=20_000", before=slow(1)) as service, pool:
+    with served(tmp_path, model, limits="quick_pixels=20_000", before=slow(1)) as service, pool:
         asked = [pool.submit(requests.post, f"{service.url}/read", data=large, timeout=60) for _ in range(4)]
         time.sleep(0.5)
         begin = time.monotonic()

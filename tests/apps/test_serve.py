@@ -296,10 +296,11 @@ Reader.read = lambda *arguments: time.sleep({seconds}) or read(*arguments)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_in_flight_is_answered_and_new_work_refused_when_the_service_is_told_to_stop(tmp_path, model, number):
-    with served(tmp_path, model, before=SLOW.format(seconds=2)) as service, service.connect() as idle:
+    slow = {"before": SLOW.format(seconds=2), "limits": "quick_pixels=100"}
+    with served(tmp_path, model, **slow) as service, service.connect() as idle:
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
             flying = [pool.submit(requests.post, f"{service.url}/read", data=bar(), timeout=60) for _ in range(3)]
-            time.sleep(1)  # two are being read, one waits
+            time.sleep(1)  # one is being read, two wait
             service.process.send_signal(number)
             eventually(lambda: refused(service.port))
             assert idle.recv(100) == b""
