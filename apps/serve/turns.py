@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Turns:
-    """One piece of work at a time; more would not be faster, because Python runs one thread at a time.
+    """Quick work runs between two steps of the event loop, slow work in a thread beside it, one piece at a time.
 
-    What takes milliseconds runs between two steps of the event loop. To hand it to a thread would cost a quarter more:
-    the two threads would take Python's lock from each other at every step.
+    More at a time would not be faster, because Python runs one thread at a time. Quick work in a thread would be
+    slower: the two threads would take Python's lock from each other at every step (benchmarks/README.md).
     """
 
     def __init__(self, limits: Limits) -> None:

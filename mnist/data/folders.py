@@ -25,10 +25,11 @@ def listed(folder: Path, fraction: float, seed: int) -> Listing:
     """List `folder/class/…`, or `folder/train/class/…` and `folder/test/class/…` where there are such folders.
 
     Args:
-        fraction: of each class' files, for testing, where the folder does not say which; rounded, but one or more.
+        fraction: of each class' files, for testing, where the folder does not say which; rounded, but one at least.
 
     Raises:
-        FolderError: no such folder, fewer than two classes, one without files, or one that is only in `test`.
+        FolderError: no such folder, fewer than two classes, one with fewer than two files (in `test` it may have none),
+            or one that is only in `test`.
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: expected a folder of pictures, found none")
