@@ -11,8 +11,8 @@ from mnist.inference.lines import inside, without_lines
 from mnist.inference.normalisation import FAINT
 
 WIDE = 8 * WORK  # pixels; a row of digits is looked at in a copy no wider than this
-SMALL = 32  # pixels; digits that are lower in a reduced copy are looked at again in the original
-TALL = 0.5  # of the tallest; lower parts belong to a neighbour
+SMALL = 32  # pixels; digits less tall than this in a reduced copy are looked at again in the original
+TALL = 0.5  # of the tallest; shorter parts join a neighbour, where one is near
 NEAR = 0.15  # of the tallest; parts no farther apart than this may be one digit
 TOGETHER = 0.5  # of the narrower; parts that share more columns are one digit
 EDGE = 0.04  # of the shorter side; a pixel of 28
@@ -37,7 +37,7 @@ def cuts(levels: np.ndarray, closer: bool = True) -> list[Cut]:
     are looked at a second time.
 
     Raises:
-        NoInkError: the picture is empty, but for lines.
+        NoInkError: no ink but lines, or more than MOST digits.
     """
     whole, levels = levels.shape, levels[area := inside(levels)]
     factor = _factor(levels.shape)

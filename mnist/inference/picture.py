@@ -163,10 +163,10 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 
 
 def _flatten(strip: Image.Image) -> np.ndarray:
-    if strip.has_transparency_data:
-        strip = strip.convert("RGBA")
-        strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
-    return np.asarray(strip.convert("L"))
+    if not strip.has_transparency_data:
+        return np.asarray(strip.convert("L"))
+    strip = strip.convert("RGBA")
+    return np.asarray(Image.composite(strip.convert("L"), Image.new("L", strip.size, 255), strip.getchannel("A")))
 
 
 def _stretching(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
@@ -175,11 +175,14 @@ def _stretching(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
     lows, highs = zip(*((float(values.min()), float(values.max())) for values in parts), strict=True)
     low, high = min(lows), max(highs)
     scale = 255 / max(high - low, 1e-9)
-    return lambda strip: np.minimum((_finite(strip) - low) * scale, 255).astype(np.uint8)  # float32 may overflow
+    exact = np.float32 if image.mode == "F" or max(-low, high) < 2**24 else np.float64  # float32 has 24 bits
+    # The minimum is for differences that overflow.
+    return lambda strip: np.minimum((_finite(strip).astype(exact, copy=False) - low) * scale, 255).astype(np.uint8)
 
 
 def _finite(strip: Image.Image) -> np.ndarray:
     """The values; 0 for those that are not finite."""
-    values = np.asarray(strip, np.float64 if strip.mode == "I" else np.float32)  # float32 holds no integer of 32 bits
-    all_finite = np.isfinite(values.min()) and np.isfinite(values.max())
-    return values if all_finite else np.nan_to_num(values, posinf=0, neginf=0)
+    values = np.asarray(strip)
+    if values.dtype.kind != "f" or (np.isfinite(values.min()) and np.isfinite(values.max())):
+        return values
+    return np.nan_to_num(values, posinf=0, neginf=0)

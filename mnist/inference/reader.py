@@ -35,7 +35,7 @@ class Digit(NamedTuple):
     second: str  # the next most likely class
     second_confidence: float
     box: Box  # left, top, right, bottom, as fractions 0–1 of the picture's sides
-    unsure: bool  # the confidence is below the model's threshold: perhaps no class at all
+    unsure: bool  # perhaps no class: below the threshold, or doubtful for its shape and place (SURE, _is_pattern)
     probabilities: tuple[float, ...]  # of each class
     image: np.ndarray  # what the model saw, uint8 (28, 28), 255 = ink
 
@@ -51,7 +51,7 @@ class Part(NamedTuple):
 class Reading(NamedTuple):
     """What one picture says."""
 
-    digits: tuple[Digit, ...]  # from left to right; none where the picture is empty
+    digits: tuple[Digit, ...]  # from left to right; none where there is nothing to read
 
     @property
     def text(self) -> str:
@@ -65,7 +65,7 @@ class Reading(NamedTuple):
 
     @property
     def unsure(self) -> bool:
-        """One of the digits is unsure."""
+        """One of the digits is unsure; false also where there is none."""
         return any(digit.unsure for digit in self.digits)
 
 
@@ -77,7 +77,7 @@ class Look(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """The picture holds no ink."""
+        """There is nothing to read: no ink, or more parts than a number has."""
         return not self.parts and self.whole is None
 
 
