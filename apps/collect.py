@@ -2,38 +2,41 @@
 
 Run: python -m apps.collect pictures/ NAME --as digits
 
-`pictures/` holds a folder for each class, or the folders train/ and test/ which do; or four IDX files with MNIST's
-names, which stay where they are. Then `dvc repro` trains on the data set.
+`pictures/` holds a folder for each class, or `train/` and `test/` that each hold such folders. Or it holds four IDX
+files with MNIST's names (also .gz), which stay where they are. Then `dvc repro` trains on the data set.
 """
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from tqdm import tqdm
 
-from mnist.data.archives import unpack
 from mnist.data.folders import FolderError, listed
-from mnist.data.idx import read_idx, write_idx
+from mnist.data.idx import write_idx
+from mnist.data.idx_folders import FILES, described
 from mnist.errors import PipelineError, run
 from mnist.files import atomic, sha256
-from mnist.inference.picture import PictureError
+from mnist.inference.command import printable
+from mnist.inference.picture import PictureError, read_bytes
 from mnist.inference.prepare import fitted_whole, levels_of, prepare
-from mnist.sections import Dataset, RawFiles
+from mnist.params import ParamsError, load_params
+from mnist.pixels import SIDE
+from mnist.sections import Key
 
 PARAMS = Path("params.yaml")
-RAW_FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 LARGEST = 256  # classes; a label is a byte
 FEW = 10_000  # pictures to train on; fewer get the training that is made for few
-KINDS: dict[str, tuple[str, Callable[[Path], np.ndarray]]] = {
+KINDS: dict[str, tuple[str, Callable[[bytes, str], np.ndarray]]] = {
     "digits": ("ink", prepare),
-    "pictures": ("fit", lambda path: fitted_whole(levels_of(path, str(path)))),
+    "pictures": ("fit", lambda content, name: fitted_whole(levels_of(content, name))),
 }
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 (n, 28, 28), labels uint8 (n,)
 
@@ -46,17 +49,19 @@ def main() -> None:
     """Write the files and the entry, and say what comes next."""
     arguments = parse()
     source, target = Path(arguments.source), Path("data", arguments.name)
-    if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in RAW_FILES):
-        target, (classes, digests, count) = source, entered(source)
-    else:
-        classes, parts = collected(source, KINDS[arguments.kind][1], arguments.test, arguments.seed)
-        digests, count = written(parts, target), len(parts["train"][0])
-    about = {"title": arguments.title, "licence": arguments.licence, "preparation": KINDS[arguments.kind][0]}
-    entry = about | {"classes": classes, "sources": [f"file:{target}"], "sha256": digests}
-    chosen = {"dataset": arguments.name} | ({"training": "few"} if count < FEW else {})
-    enter(arguments.name, entry, chosen)
-    said = " and ".join(f"{key} is now {name}" for key, name in chosen.items())
-    print(f"{PARAMS}: {said}; `dvc repro` trains on the {len(classes)} classes")
+    preparation, prepared = KINDS[arguments.kind]
+    about = {"title": arguments.title, "licence": arguments.licence, "preparation": preparation}
+    if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in FILES):
+        check_entry(arguments.name, source)
+        classes, digests, count = described(source)
+        enter(arguments.name, source, about, classes, digests, count)
+        return
+    check_entry(arguments.name, target)
+    check_target(source, target)
+    classes, parts = collected(source, prepared, arguments.test, arguments.seed)
+    with atomic(target) as folder:  # both or neither
+        digests = written(parts, folder)
+        enter(arguments.name, target, about, classes, digests, len(parts["train"][0]))
 
 
 def parse() -> argparse.Namespace:
@@ -73,100 +78,113 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if not 0 < arguments.test < 1:
         parser.error(f"argument --test: expected a fraction between 0 and 1, found {arguments.test}")
-    if not arguments.name.replace("-", "").replace("_", "").isalnum() or arguments.name in ("raw", "csv"):
-        parser.error(f"argument name: expected letters and digits, and not raw or csv, found {arguments.name!r}")
+    if arguments.seed < 0:
+        parser.error(f"argument --seed: expected 0 or more, found {arguments.seed}")
+    if not arguments.source:
+        parser.error("argument source: expected a folder, found nothing")
+    try:
+        TypeAdapter(Key).validate_python(arguments.name)
+    except ValidationError:
+        parser.error(f"argument name: expected up to 64 of a-z, A-Z, 0-9, _ and -, found {arguments.name!a}")
+    if arguments.name in ("raw", "csv"):
+        parser.error(f"argument name: expected another one: data/{arguments.name} is the pipeline's own")
     return arguments
 
 
+def check_entry(name: str, folder: Path) -> None:
+    """Raise CollectError where params.yaml has an entry of that name for something else; ParamsError if it is wrong."""
+    known = load_params(PARAMS).datasets.get(name)
+    if known and known.sources != [f"file:{folder}"]:
+        raise CollectError(f"{PARAMS}: datasets.{name}: expected a name that is free, found one of {known.sources[0]}")
+
+
+def check_target(source: Path, target: Path) -> None:
+    """Raise CollectError where writing `target` would remove something."""
+    one, other = source.resolve(), target.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise CollectError(f"{source}: expected a folder that is not in {target}, nor around it")
+    left = [path for path in target.iterdir() if path.name not in FILES] if target.is_dir() else []
+    if target.is_symlink() or target.is_file() or left:
+        raise CollectError(f"{target}: expected nothing, or the files of an earlier run, found {left or 'a file'}")
+
+
 def collected(
-    folder: Path, prepared: Callable[[Path], np.ndarray], test: float, seed: int
+    folder: Path, prepared: Callable[[bytes, str], np.ndarray], test: float, seed: int
 ) -> tuple[list[str], dict[str, Part]]:
     """Read and prepare every picture; those that cannot be read are named and left out.
 
     Raises:
         FolderError: see mnist.data.folders; or a class without a picture that can be read.
     """
-    listing = listed(folder, test, seed)
+    listing, refused, parts = listed(folder, test, seed), 0, {}
     if len(listing.classes) > LARGEST:
         raise FolderError(f"{folder}: expected at most {LARGEST} classes, found {len(listing.classes)}")
-    refused, parts = 0, {}
     with tqdm(total=len(listing.train) + len(listing.test), unit=" pictures", disable=not sys.stderr.isatty()) as bar:
         for part, files in (("train", listing.train), ("t10k", listing.test)):
             images, labels = [], []
             for file, label in files:
                 bar.update()
                 try:
-                    images.append(prepared(file))
+                    images.append(prepared(read_bytes(str(file)), printable(str(file))))
                     labels.append(label)
                 except PictureError as error:
                     refused += 1
-                    tqdm.write(f"left out {error}", file=sys.stderr)
-            parts[part] = (np.array(images, np.uint8).reshape(-1, 28, 28), np.array(labels, np.uint8))
+                    tqdm.write(f"left out {printable(str(error))}", file=sys.stderr)
+            parts[part] = (np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels, np.uint8))
     if empty := [name for label, name in enumerate(listing.classes) if label not in parts["train"][1]]:
         raise FolderError(f"{folder}: {empty[0]}: expected a picture to train on that can be read, found none")
-    report(parts, refused)
+    if not len(parts["t10k"][0]):
+        raise FolderError(f"{folder}: expected pictures to test with, found none")
+    report(parts, listing.classes, refused)
     return listing.classes, parts
 
 
-def report(parts: dict[str, Part], refused: int) -> None:
-    """Say how many pictures there are, and how many of the test pictures are also trained on."""
-    known = {image.tobytes() for image in parts["train"][0]}
-    repeated = sum(image.tobytes() in known for image in parts["t10k"][0])
-    print(
-        f"{len(parts['train'][0]):,} pictures to train on, {len(parts['t10k'][0]):,} to test with, {refused:,} left out"
-    )
-    if repeated:
+def report(parts: dict[str, Part], classes: list[str], refused: int) -> None:
+    """Say how many pictures there are, which classes are not tested, and how many test pictures are trained on too."""
+    (train, _), (test, tested) = parts["train"], parts["t10k"]
+    print(f"{len(train):,} pictures to train on, {len(test):,} to test with, {refused:,} left out")
+    if missing := [name for label, name in enumerate(classes) if label not in tested]:
+        print(f"warning: nothing to test with of {', '.join(missing)}", file=sys.stderr)
+    known = {image.tobytes() for image in train}
+    if repeated := sum(image.tobytes() in known for image in test):
         print(f"warning: {repeated:,} of the test pictures are among those to train on as well", file=sys.stderr)
 
 
-def written(parts: dict[str, Part], target: Path) -> dict[str, str]:
-    """Write the four IDX files; SHA-256 by name."""
-    with atomic(target) as scratch:
-        scratch.mkdir()
-        for part, arrays in parts.items():
-            for kind, array in zip(("images-idx3", "labels-idx1"), arrays, strict=True):
-                with (scratch / f"{part}-{kind}-ubyte").open("wb") as file:
-                    write_idx(file, array)
-    return {name: sha256(target / name) for name in RAW_FILES}
+def written(parts: dict[str, Part], folder: Path) -> dict[str, str]:
+    """Write the four IDX files into a new folder; SHA-256 by name."""
+    folder.mkdir()
+    for part, arrays in parts.items():
+        for kind, array in zip(("images-idx3", "labels-idx1"), arrays, strict=True):
+            with (folder / f"{part}-{kind}-ubyte").open("wb") as file:
+                write_idx(file, array)
+    return {name: sha256(folder / name) for name in FILES}
 
 
-def entered(folder: Path) -> tuple[list[str], dict[str, str], int]:
-    """The classes `0`, `1`, … and the SHA-256 of four IDX files, which may be packed; how many images are to train on.
-
-    Raises:
-        CollectError, SourceError, IdxError: one is missing or damaged.
-    """
-    digests, labels = {}, {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in RAW_FILES:
-            plain, packed = folder / name, folder / f"{name}.gz"
-            if not plain.is_file():
-                if not packed.is_file():
-                    raise CollectError(f"{folder}: expected {name} or {packed.name}, found neither")
-                plain = Path(scratch, name)
-                unpack(packed, plain)
-            digests[name] = sha256(plain)
-            if "labels" in name:
-                with plain.open("rb") as file:
-                    labels[name] = read_idx(file, str(folder / name))
-    largest = max(int(part.max(initial=0)) for part in labels.values())
-    return [str(label) for label in range(largest + 1)], digests, len(labels["train-labels-idx1-ubyte"])
-
-
-def enter(name: str, entry: dict[str, Any], chosen: dict[str, str]) -> None:
-    """Put the entry into params.yaml, in the place of one of the same name, and set what is `chosen`; comments stay."""
-    Dataset.model_validate(entry)
+def enter(
+    name: str, folder: Path, about: dict[str, str], classes: list[str], digests: dict[str, str], count: int
+) -> None:
+    """Put the entry into params.yaml, in the place of one of the same name, and choose it; comments stay."""
+    names = CommentedSeq(map(DoubleQuotedScalarString, classes))
+    names.fa.set_flow_style()
+    texts = {key: DoubleQuotedScalarString(text) for key, text in about.items()}
+    entry: dict[str, Any] = texts | {"classes": names, "sources": [f"file:{folder}"], "sha256": digests}
+    chosen = {"dataset": name} | ({"training": "few"} if count < FEW else {})
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(PARAMS)
-    classes = CommentedSeq(entry["classes"])
-    classes.fa.set_flow_style()
+    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
     content["datasets"].pop(name, None)
-    content["datasets"].insert(0, name, entry | {"classes": classes})
+    content["datasets"].insert(0, name, entry)
     content.update(chosen)
     with atomic(PARAMS) as scratch:
-        yaml.dump(content, scratch)
+        with scratch.open("w", encoding="utf-8") as file:
+            yaml.dump(content, file)
+        try:
+            load_params(scratch)
+        except ParamsError as error:
+            raise CollectError(str(error).replace(str(scratch), str(PARAMS))) from None
+    said = " and ".join(f"{key} is now {value}" for key, value in chosen.items())
+    print(f"{PARAMS}: {said}; `dvc repro` trains on the {len(classes)} classes")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """apps.collect: folders of pictures become a data set that `dvc repro` trains on."""
 
+import math
 import shutil
 import struct
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 
+from mnist.params import load_params
 from tests.clones import small_clone
 from tests.conftest import ROOT
 from tests.digits import write_idx_folder
@@ -33,6 +35,11 @@ def idx(path):
     content = path.read_bytes()
     shape = struct.unpack(f">{content[3]}I", content[4 : 4 + 4 * content[3]])
     return np.frombuffer(content[4 + 4 * content[3] :], np.uint8).reshape(shape)
+
+
+def idx_bytes(shape, value=0):
+    """An IDX file of this shape, all of whose elements have one value."""
+    return bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + bytes([value]) * math.prod(shape)
 
 
 def test_a_folder_for_each_class_becomes_four_files_and_an_entry(run_module, folder, tmp_path):
@@ -88,6 +95,84 @@ def test_idx_files_stay_where_they_are_and_get_an_entry(run_module, tmp_path):
     assert (entry["classes"], entry["sources"]) == ([str(digit) for digit in range(10)], ["file:elsewhere"])
 
 
+def test_a_name_that_stands_for_something_else_is_refused(run_module, folder, tmp_path):
+    before = (tmp_path / "params.yaml").read_bytes()
+    done = run_module("-m", "apps.collect", "pictures", "mnist")
+    assert done.stderr.startswith(
+        "error: params.yaml: datasets.mnist: expected a name that is free, found one of https"
+    )
+    assert (tmp_path / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["ünï", "_x", "²", "n" * 65, "../x", "raw", ""])
+def test_a_name_that_no_path_or_parameter_can_have_is_refused(run_module, folder, name):
+    done = run_module("-m", "apps.collect", "pictures", name)
+    assert (done.returncode, done.stderr.count("error: argument name: expected")) == (2, 1)
+
+
+@pytest.mark.parametrize("names", [(": d", "b"), ("?x", "yes"), ("null", "1e3"), ("#", "a: b"), ("-", "'\"")])
+def test_names_that_mean_something_in_yaml_are_texts(run_module, folder, tmp_path, names):
+    for old, new in zip(("flat", "upright"), names, strict=True):
+        (folder / old).rename(folder / new)
+    assert run_module("-m", "apps.collect", "pictures", "own").returncode == 0
+    assert set(load_params(tmp_path / "params.yaml").datasets["own"].classes) == set(names)
+
+
+def test_pictures_are_never_written_over(run_module, folder, tmp_path):
+    (tmp_path / "data").mkdir()
+    folder.rename(tmp_path / "data/own")
+    done = run_module("-m", "apps.collect", "data/own", "own")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: data/own: expected a folder that is not in data/own, nor around it\n",
+    )
+    shutil.copytree(tmp_path / "data/own", tmp_path / "pictures")
+    done = run_module("-m", "apps.collect", "pictures", "own")
+    assert done.stderr.startswith("error: data/own: expected nothing, or the files of an earlier run, found ")
+    assert len(list((tmp_path / "data/own").rglob("*.png"))) == 20
+
+
+def test_a_failure_at_the_last_step_leaves_the_earlier_files(run_module, folder, tmp_path):
+    assert run_module("-m", "apps.collect", "pictures", "own").returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*-ubyte")}
+    done = run_module("-m", "apps.collect", "pictures", "own", "--seed", "1", "--title", "")
+    assert done.returncode == 1 and done.stderr.startswith("error: params.yaml: datasets.own.title: expected")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*-ubyte")} == before
+
+
+@pytest.mark.parametrize("content", ["", "hello", "datasets: [", "datasets:\n", None])
+def test_damaged_parameters_are_one_line(run_module, folder, tmp_path, content):
+    (tmp_path / "params.yaml").unlink()
+    if content is not None:
+        (tmp_path / "params.yaml").write_text(content)
+    done = run_module("-m", "apps.collect", "pictures", "own")
+    assert done.returncode == 1 and all(
+        line.startswith(("error: ", "params.yaml: ")) for line in done.stderr.splitlines()
+    )
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("train-images-idx3-ubyte", b"garbage", "expected IDX magic"),
+        ("train-images-idx3-ubyte", idx_bytes((1437, 32, 32)), "expected images of 28×28 pixels, found 32×32"),
+        ("t10k-labels-idx1-ubyte", idx_bytes((300,)), "expected equal counts, found 360 images and 300 labels"),
+        (
+            "train-labels-idx1-ubyte",
+            idx_bytes((1437,), 7),
+            "expected images to train on with every label, found none of 0",
+        ),
+    ],
+)
+def test_idx_files_that_do_not_belong_together_are_refused(run_module, tmp_path, name, content, line):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    write_idx_folder(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / name).write_bytes(content)
+    done = run_module("-m", "apps.collect", "elsewhere", "own")
+    assert done.returncode == 1 and line in done.stderr and done.stderr.count("\n") == 1
+
+
 def alone(folder):
     shutil.rmtree(folder / "flat")
 
@@ -104,6 +189,10 @@ def alien(folder):
     (folder / "test" / "round").mkdir(parents=True)
 
 
+def only_train(folder):
+    (folder / "flat").rename(folder / "Train")
+
+
 def unreadable(folder):
     for file in (folder / "flat").iterdir():
         file.write_bytes(b"no picture")
@@ -114,8 +203,9 @@ def unreadable(folder):
     [
         (shutil.rmtree, "pictures: expected a folder of pictures, found none"),
         (alone, "pictures: expected a folder for each of at least 2 classes, found 1"),
-        (empty, "pictures/flat: expected at least two pictures, found 0"),
+        (empty, "pictures/flat: expected at least 2 pictures, found 0"),
         (alien, "pictures/test/round: expected a class of pictures/train, found another"),
+        (only_train, "pictures: expected train and test, or a folder for each class; found Train"),
         (unreadable, "pictures: flat: expected a picture to train on that can be read, found none"),
     ],
 )
