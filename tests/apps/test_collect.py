@@ -15,6 +15,8 @@ from tests.clones import small_clone
 from tests.conftest import ROOT
 from tests.digits import write_idx_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -217,7 +219,6 @@ def test_what_is_no_data_set_is_refused_in_one_line_and_nothing_is_written(run_m
     assert (tmp_path / "params.yaml").read_bytes() == before and not (tmp_path / "data").exists()
 
 
-@pytest.mark.slow
 def test_pictures_of_ones_own_from_folder_to_answer(tmp_path):
     clone = small_clone(tmp_path)
     digits, held_out = load_digits(), []
