@@ -60,6 +60,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 def test_a_figure_has_the_same_bytes_each_time(tmp_path, draw):
     first, second = tmp_path / "first.png", tmp_path / "second.png"
