@@ -5,6 +5,7 @@ import hashlib
 import struct
 
 import numpy as np
+from PIL import Image
 from sklearn.datasets import load_digits
 
 TRAIN = 1437  # the first four fifths; the other 360 are the test images, by other writers
@@ -15,6 +16,12 @@ def load():
     images, labels = load_digits(return_X_y=True)
     bytes_ = (images.reshape(-1, 8, 8).astype(np.uint16) * 255 // 16).astype(np.uint8)
     return np.pad(bytes_.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2))), labels.astype(np.uint8)
+
+
+def render(image, size=64):
+    """An 8×8 image in 0–16 as dark ink on white paper, `size` pixels a side."""
+    paper = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
+    return paper.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def idx_files():

@@ -21,7 +21,7 @@ class Digit(BaseModel):
     confidence: float = Field(description="its probability, 0–1")
     second: str = Field(description="name of the next most likely class")
     second_confidence: float
-    unsure: bool = Field(description="the confidence is below the model's threshold: perhaps no class at all")
+    unsure: bool = Field(description="perhaps no class: below the threshold, or doubtful for its shape and place")
     box: tuple[float, float, float, float] = Field(description="left, top, right, bottom, as fractions 0–1")
     probabilities: dict[str, float] = Field(description="of each class, by name")
     image: str | None = Field(None, description="with `?images=1`: what the model saw, 28×28, as a PNG's data URL")

@@ -3,12 +3,13 @@
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from mnist.errors import PipelineError
 
+T = TypeVar("T")
 PARTS = {"train", "test", "val", "valid", "validation", "training", "testing"}  # no names of classes
 
 
@@ -94,5 +95,5 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _shuffled(items: list, rng: np.random.Generator) -> list:  # type: ignore[type-arg]
+def _shuffled(items: list[T], rng: np.random.Generator) -> list[T]:
     return [items[at] for at in rng.permutation(len(items))]

@@ -7,8 +7,9 @@ from mnist.data.archives import unpack
 from mnist.data.idx import IdxError, read_idx, read_pairs
 from mnist.files import sha256
 from mnist.pixels import SIDE
+from mnist.sections import RawFiles
 
-FILES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 
 
 def described(folder: Path) -> tuple[list[str], dict[str, str], int]:

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from mnist.params import load_params
 from tests.clones import small_clone
 from tests.conftest import ROOT
-from tests.digits import write_idx_folder
+from tests.digits import render, write_idx_folder
 
 pytestmark = pytest.mark.slow
 
@@ -223,10 +223,9 @@ def test_pictures_of_ones_own_from_folder_to_answer(tmp_path):
     clone = small_clone(tmp_path)
     digits, held_out = load_digits(), []
     for number, (image, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        picture = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
         path = tmp_path / ("pictures" if number < 1000 else "held out") / str(digit) / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.resize((64, 64), Image.Resampling.BICUBIC).save(path)
+        render(image).save(path)
         held_out += [path] if number >= 1000 else []
     said = clone.run("python", "-m", "apps.collect", "../pictures", "own", "--as", "digits", "--title", "My digits")
     assert said.splitlines()[0] == "799 pictures to train on, 201 to test with, 0 left out"

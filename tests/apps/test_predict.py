@@ -16,13 +16,8 @@ from sklearn.datasets import load_digits
 
 from mnist.inference.prepare import prepare
 from tests.clones import ROOT
+from tests.digits import render
 from tests.linear import softmax, write_model
-
-
-def render(image):
-    """An 8×8 image in 0–16 as dark ink on white paper, 64 pixels a side."""
-    paper = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
-    return paper.resize((64, 64), Image.Resampling.BICUBIC)
 
 
 def fit():

@@ -23,8 +23,9 @@ from sklearn.datasets import load_digits
 from mnist.inference.about import About
 from mnist.inference.ink import EVEN, find_ink
 from mnist.inference.prepare import prepare
-from tests.apps.test_predict import fit, render
+from tests.apps.test_predict import fit
 from tests.clones import ROOT
+from tests.digits import render
 from tests.linear import describe, write_model
 from tests.tools import chromium, find, unavailable
 

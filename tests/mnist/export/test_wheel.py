@@ -13,14 +13,13 @@ import zipfile
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
 from sklearn.datasets import load_digits
 
 from mnist.export.wheel import file_name, load_wheel, write_wheel
 from mnist.inference.prepare import prepare
 from mnist.learning.backend import quiet
 from tests.conftest import ABOUT
-from tests.mnist.inference.test_line import render
+from tests.digits import render
 
 pytestmark = pytest.mark.slow
 NAME = "mnist_keras_cnn"
@@ -146,7 +145,7 @@ print(reader.read(sys.argv[3]).text, reader.about.version, *reader.about.classes
 def test_the_installed_reader_answers_as_onnx_runtime_does_here(installed, probabilities, real_digits, tmp_path):
     images = real_digits[0][-200:]
     np.save(tmp_path / "images.npy", images)
-    Image.fromarray(render(load_digits().images[3], 64)).save(tmp_path / "digit.png")
+    render(load_digits().images[3]).save(tmp_path / "digit.png")
     printed = run(installed / "python", "-c", ASK, "images.npy", "answers.npy", "digit.png", folder=tmp_path)
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), probabilities(images), atol=1e-6)
     expected = probabilities(prepare(tmp_path / "digit.png")[None]).argmax()
@@ -154,7 +153,7 @@ def test_the_installed_reader_answers_as_onnx_runtime_does_here(installed, proba
 
 
 def test_the_installed_command_reads_a_picture(installed, probabilities, tmp_path):
-    Image.fromarray(render(load_digits().images[6], 64)).save(tmp_path / "digit.png")
+    render(load_digits().images[6]).save(tmp_path / "digit.png")
     (row,) = json.loads(run(installed / "mnist-read", "--json", "digit.png", folder=tmp_path))
     (expected,) = probabilities(prepare(tmp_path / "digit.png")[None])
     assert (row["file"], row["digit"]) == ("digit.png", str(expected.argmax()))

@@ -8,15 +8,10 @@ from sklearn.datasets import load_digits
 from mnist.inference.ink import NoInkError, cut_out
 from mnist.inference.line import cuts
 from mnist.inference.normalisation import normalised
+from tests.digits import render
 
 DIGITS = load_digits().images
 BICUBIC = Image.Resampling.BICUBIC
-
-
-def render(image, size):
-    """An 8×8 image in 0–16 as dark ink on white paper, `uint8` `(size, size)`."""
-    paper = Image.fromarray(np.rint(255 - image * (255 / 16)).astype(np.uint8))
-    return np.asarray(paper.resize((size, size), BICUBIC))
 
 
 def tight(image, height):
@@ -88,7 +83,8 @@ def test_a_small_row_in_a_large_picture_is_cut_from_the_original():
 def test_a_single_digit_comes_out_byte_for_byte_as_by_cut_out(size, light):
     """Half of these touch two edges of their picture, and fill half of it."""
     for image in DIGITS[:60]:
-        levels = 255 - render(image, size) if light else render(image, size)
+        dark = np.asarray(render(image, size))
+        levels = 255 - dark if light else dark
         (cut,) = cuts(levels)
         np.testing.assert_array_equal(cut.ink, cut_out(levels))
 

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from mnist.inference.picture import MAX_PIXELS, MAX_SIDE, PictureError, read_bytes
 from mnist.inference.prepare import prepare
+from tests.digits import render
 
 
 def seven(size=200, ink=0, paper=255):
@@ -88,8 +89,7 @@ def test_the_inside_of_a_zero_that_fills_its_picture_is_paper():
     """Of scikit-learn's zeros, two were taken for a disc on curved paper."""
     digits = load_digits()
     for zero in digits.images[digits.target == 0]:
-        paper = Image.fromarray(np.rint(255 - zero * (255 / 16)).astype(np.uint8))
-        image = prepare(paper.resize((64, 64), Image.Resampling.BICUBIC))
+        image = prepare(render(zero))
         assert image[13:16, 13:16].mean() < 128
 
 
