@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 from mnist.inference.ink import NoInkError, cut_out
 from mnist.inference.line import cuts
 from mnist.inference.normalisation import normalised
-from tests.mnist.inference.test_line import DIGITS, difference, pasted, render
+from tests.digits import render
+from tests.mnist.inference.test_line import DIGITS, difference, pasted
 
 SIZES = [56, 100, 200, 400]  # pixels a side
 CLOSE = 36  # grey levels over the ink: a pixel's shift of the box, but no line
@@ -17,7 +18,7 @@ def with_digit(page, image):
     """The page with a digit, dark on light, in the middle 0.6 of it."""
     if image is not None:
         side = round(page.width * 0.6)
-        page.paste(Image.fromarray(render(image, side)), ((page.width - side) // 2,) * 2)
+        page.paste(render(image, side), ((page.width - side) // 2,) * 2)
     return page
 
 
