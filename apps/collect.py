@@ -21,24 +21,25 @@ from tqdm import tqdm
 
 from mnist.data.folders import FolderError, listed
 from mnist.data.idx import write_idx
-from mnist.data.idx_folders import FILES, described
+from mnist.data.idx_folders import FILES, Description, described
 from mnist.errors import PipelineError, run
 from mnist.files import atomic, sha256
 from mnist.inference.command import printable
 from mnist.inference.picture import PictureError, read_bytes
 from mnist.inference.prepare import fitted_whole, levels_of, prepare
 from mnist.params import ParamsError, load_params
-from mnist.pixels import SIDE
+from mnist.pixels import SHAPE, Shape
 from mnist.sections import Key
 
 PARAMS = Path("params.yaml")
 LARGEST = 256  # classes; a label is a byte
 FEW = 10_000  # pictures to train on; fewer get the training that is made for few
-KINDS: dict[str, tuple[str, Callable[[bytes, str], np.ndarray]]] = {
+Preparer = Callable[[bytes, str, Shape], np.ndarray]
+KINDS: dict[str, tuple[str, Preparer]] = {
     "digits": ("ink", prepare),
-    "pictures": ("fit", lambda content, name: fitted_whole(levels_of(content, name))),
+    "pictures": ("fit", lambda content, name, shape: fitted_whole(levels_of(content, name), shape)),
 }
-Part = tuple[np.ndarray, np.ndarray]  # images uint8 (n, 28, 28), labels uint8 (n,)
+Part = tuple[np.ndarray, np.ndarray]  # images uint8 (n, rows, columns), labels uint8 (n,)
 
 
 class CollectError(PipelineError):
@@ -53,15 +54,15 @@ def main() -> None:
     about = {"title": arguments.title, "licence": arguments.licence, "preparation": preparation}
     if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in FILES):
         check_entry(arguments.name, source)
-        classes, digests, count = described(source)
-        enter(arguments.name, source, about, classes, digests, count)
+        enter(arguments.name, source, about, described(source))
         return
     check_entry(arguments.name, target)
     check_target(source, target)
-    classes, parts = collected(source, prepared, arguments.test, arguments.seed)
+    shape = tuple(arguments.shape)
+    classes, parts = collected(source, prepared, shape, arguments.test, arguments.seed)
     with atomic(target) as folder:  # both or neither
         digests = written(parts, folder)
-        enter(arguments.name, target, about, classes, digests, len(parts["train"][0]))
+        enter(arguments.name, target, about, Description(classes, shape, digests, len(parts["train"][0])))
 
 
 def parse() -> argparse.Namespace:
@@ -71,6 +72,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("name", help="of the data set, in params.yaml")
     kind = "digits: find the ink, cut it out, centre it, as MNIST's are; pictures: take them whole (default)"
     parser.add_argument("--as", dest="kind", choices=KINDS, default="pictures", help=kind)
+    size = f"of an image, in pixels (default: {SHAPE[0]} {SHAPE[1]})"
+    parser.add_argument("--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), default=list(SHAPE), help=size)
     parser.add_argument("--test", type=float, default=0.2, help="fraction of each class for testing (default: 0.2)")
     parser.add_argument("--seed", type=int, default=0, help="which pictures these are (default: 0)")
     parser.add_argument("--title", default="Own pictures", help="what they show, for the model card and the apps")
@@ -78,6 +81,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if not 0 < arguments.test < 1:
         parser.error(f"argument --test: expected a fraction between 0 and 1, found {arguments.test}")
+    if not all(8 <= side <= 128 for side in arguments.shape):
+        parser.error(f"argument --shape: expected 8 to 128 pixels a side, found {arguments.shape}")
     if arguments.seed < 0:
         parser.error(f"argument --seed: expected 0 or more, found {arguments.seed}")
     if not arguments.source:
@@ -109,7 +114,7 @@ def check_target(source: Path, target: Path) -> None:
 
 
 def collected(
-    folder: Path, prepared: Callable[[bytes, str], np.ndarray], test: float, seed: int
+    folder: Path, prepared: Preparer, shape: Shape, test: float, seed: int
 ) -> tuple[list[str], dict[str, Part]]:
     """Read and prepare every picture; those that cannot be read are named and left out.
 
@@ -125,12 +130,12 @@ def collected(
             for file, label in files:
                 bar.update()
                 try:
-                    images.append(prepared(read_bytes(str(file)), printable(str(file))))
+                    images.append(prepared(read_bytes(str(file)), printable(str(file)), shape))
                     labels.append(label)
                 except PictureError as error:
                     refused += 1
                     tqdm.write(f"left out {printable(str(error))}", file=sys.stderr)
-            parts[part] = (np.array(images, np.uint8).reshape(-1, SIDE, SIDE), np.array(labels, np.uint8))
+            parts[part] = (np.array(images, np.uint8).reshape(-1, *shape), np.array(labels, np.uint8))
     if empty := [name for label, name in enumerate(listing.classes) if label not in parts["train"][1]]:
         raise FolderError(f"{folder}: {empty[0]}: expected a picture to train on that can be read, found none")
     if not len(parts["t10k"][0]):
@@ -160,15 +165,15 @@ def written(parts: dict[str, Part], folder: Path) -> dict[str, str]:
     return {name: sha256(folder / name) for name in FILES}
 
 
-def enter(
-    name: str, folder: Path, about: dict[str, str], classes: list[str], digests: dict[str, str], count: int
-) -> None:
+def enter(name: str, folder: Path, about: dict[str, str], data: Description) -> None:
     """Put the entry into params.yaml, in the place of one of the same name, and choose it; comments stay."""
-    names = CommentedSeq(map(DoubleQuotedScalarString, classes))
+    names = CommentedSeq(map(DoubleQuotedScalarString, data.classes))
     names.fa.set_flow_style()
     texts = {key: DoubleQuotedScalarString(text) for key, text in about.items()}
-    entry: dict[str, Any] = texts | {"classes": names, "sources": [f"file:{folder}"], "sha256": digests}
-    chosen = {"dataset": name} | ({"training": "few"} if count < FEW else {})
+    entry: dict[str, Any] = texts | {"classes": names}
+    entry |= {} if data.shape == SHAPE else {"shape": list(data.shape)}
+    entry |= {"sources": [f"file:{folder}"], "sha256": data.digests}
+    chosen = {"dataset": name} | ({"training": "few"} if data.num_training < FEW else {})
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -184,7 +189,7 @@ def enter(
         except ParamsError as error:
             raise CollectError(str(error).replace(str(scratch), str(PARAMS))) from None
     said = " and ".join(f"{key} is now {value}" for key, value in chosen.items())
-    print(f"{PARAMS}: {said}; `dvc repro` trains on the {len(classes)} classes")
+    print(f"{PARAMS}: {said}; `dvc repro` trains on the {len(data.classes)} classes")
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ def main() -> None:
     key = chosen_key(params)
     baseline, classes = params.baselines[key], params.chosen_dataset.classes
     pair = params.pair(baseline.architecture, baseline.training)
-    data = read_csv(TRAIN_CSV, len(pair.classes))
+    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
     with Checkpoint(CHECKPOINTS / "baselines" / key, pair, data) as checkpoint:
         model, _ = train(pair, data, checkpoint)
-        images, labels = read_csv(TEST_CSV, len(pair.classes))
+        images, labels = read_csv(TEST_CSV, len(pair.classes), pair.shape)
         metrics = score(predict(model, images), labels, classes)
         published = baseline.published_accuracy
         result = {

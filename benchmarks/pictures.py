@@ -18,7 +18,7 @@ from mnist.data.idx import read_idx
 from mnist.errors import run
 from mnist.inference.reader import Reader
 from mnist.paths import ONNX, RAW
-from mnist.pixels import SIDE
+from mnist.pixels import SHAPE
 
 SIZES = (32, 64, 160, 320)  # pixels
 
@@ -49,7 +49,7 @@ def mnist_test() -> tuple[list[Image.Image], np.ndarray]:
 
 def compare(pictures: list[Image.Image], labels: np.ndarray, reader: Reader) -> dict[str, float]:
     """Accuracy, 0–1, on pictures merely resized and inverted, and as read; and how many readings are unsure."""
-    resized = np.stack([255 - np.asarray(picture.resize((SIDE, SIDE))) for picture in pictures])
+    resized = np.stack([255 - np.asarray(picture.resize(SHAPE[::-1])) for picture in pictures])
     names, readings = np.array(reader.about.classes), list(reader.read_many(pictures))
     right = [reading.text == names[label] for reading, label in zip(readings, labels, strict=True)]
     return {

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from mnist.errors import PipelineError, first_line, nearest, similar
-from mnist.sections import Augmentation, Baseline, Dataset, Export, Params, RawFiles, Training
+from mnist.sections import Augmentation, Baseline, Dataset, Export, FileNames, Params, RawFiles, Training
 
 LARGEST = 100_000  # values in params.yaml, with every alias written out
 
@@ -81,6 +81,6 @@ def _line(error: Any) -> str:
 def _known_keys(section: tuple[str | int, ...]) -> list[str]:
     """The keys that may stand in the section with this path."""
     sections: dict[Any, Any] = {"datasets": Dataset, "trainings": Training, "baselines": Baseline, "export": Export}
-    parts: dict[Any, Any] = {"augmentation": Augmentation, "sha256": RawFiles}
+    parts: dict[Any, Any] = {"augmentation": Augmentation, "sha256": RawFiles, "files": FileNames}
     model = parts.get(section[-1]) or sections[section[0]] if section else Params
     return [field.alias or name for name, field in model.model_fields.items()]

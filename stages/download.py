@@ -17,7 +17,8 @@ def main() -> None:
     dataset = load_params().chosen_dataset
     with atomic(RAW) as folder:
         folder.mkdir()
-        fetch(dataset.sources, dataset.sha256.model_dump(by_alias=True), folder)
+        names = dataset.files.model_dump(by_alias=True)
+        fetch(dataset.sources, dataset.sha256.model_dump(by_alias=True), folder, names)
 
 
 if __name__ == "__main__":

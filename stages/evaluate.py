@@ -36,7 +36,7 @@ def main() -> None:
     pair = load_params().pair()
     classes = pair.classes
     model = load_model(MODEL, compile=False)
-    images, labels = read_csv(TEST_CSV, len(classes))
+    images, labels = read_csv(TEST_CSV, len(classes), pair.shape)
     probabilities = predict(model, images)
     check(probabilities, classes)
 
@@ -67,7 +67,7 @@ def unsure(model: keras.Model, pair: Pair, probabilities: np.ndarray, labels: np
         of no class, made for this alone with letters in fonts that no training sees, the fraction that is unsure, by
         kind.
     """
-    data = read_csv(TRAIN_CSV, len(pair.classes))
+    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
     held_out = split(*data, pair.settings.validation_split or HELD_OUT)[1]
     threshold = scoring.threshold(predict(model, held_out[0]), UNSURE)
     examples = Examples(*held_out, pair.classes, JUDGED)

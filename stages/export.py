@@ -39,11 +39,11 @@ def main() -> None:
     """Write every format to a scratch folder and compare each on the test images; then replace the old export."""
     params = load_params()
     require_room(EXPORT.parent, 5 * size(MODEL))  # all formats together take less than four times the model
-    formats, classes = chosen(params.export.formats), len(params.chosen_dataset.classes)
+    formats, classes, shape = chosen(params.export.formats), len(params.pair().classes), params.pair().shape
     trained, metrics = read_json(METRICS / "train.json"), read_json(METRICS / "evaluate.json")
     about = what_it_is(params, metrics["unsure"]["threshold"])
-    source = Source(load_model(MODEL), MODEL, evenly_spaced(read_csv(TRAIN_CSV, classes)[0], CALIBRATION), about)
-    x_test, y_test = read_csv(TEST_CSV, classes)
+    source = Source(load_model(MODEL), MODEL, evenly_spaced(read_csv(TRAIN_CSV, classes, shape)[0], CALIBRATION), about)
+    x_test, y_test = read_csv(TEST_CSV, classes, shape)
     expected = read_probabilities(PROBABILITIES, (len(x_test), classes))
     answers = {digest(source.model): expected}
     report: dict[str, dict[str, Any]] = {}

@@ -1,7 +1,7 @@
 """Train stage: fit the chosen architecture on the training CSV.
 
-Reads:  data/csv/train.csv; params `seed`, `architecture`, `architectures`, `training`, `trainings`, `dataset`,
-        `datasets`
+Reads:  data/csv/train.csv; a file in models/initial/, if the training names one; params `seed`, `architecture`,
+        `architectures`, `training`, `trainings`, `dataset`, `datasets`
 Writes: models/MNIST_keras_CNN.h5, metrics/train.json, metrics/history.csv
 Run:    python -m stages.train
 """
@@ -23,7 +23,7 @@ from mnist.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
 def main() -> None:
     """Train, going on from the last finished epoch where an earlier run was interrupted."""
     pair = load_params().pair()
-    data = read_csv(TRAIN_CSV, len(pair.classes))
+    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
     with Checkpoint(CHECKPOINTS / "train", pair, data) as checkpoint:
         model, history = train(pair, data, checkpoint)
         require_room(MODEL.parent, bytes_of(model))

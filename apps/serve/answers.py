@@ -24,7 +24,7 @@ class Digit(BaseModel):
     unsure: bool = Field(description="perhaps no class: below the threshold, or doubtful for its shape and place")
     box: tuple[float, float, float, float] = Field(description="left, top, right, bottom, as fractions 0–1")
     probabilities: dict[str, float] = Field(description="of each class, by name")
-    image: str | None = Field(None, description="with `?images=1`: what the model saw, 28×28, as a PNG's data URL")
+    image: str | None = Field(None, description="with `?images=1`: what the model saw, as a PNG's data URL")
 
 
 class Reading(BaseModel):
@@ -94,7 +94,7 @@ def digit(read: ReadDigit, classes: tuple[str, ...], images: bool) -> dict[str, 
 
 
 def data_url(image: np.ndarray) -> str:
-    """`uint8` `(28, 28)` as a PNG inside a URL: light ink on black, as the model has it."""
+    """`uint8` `(rows, columns)` as a PNG inside a URL: light ink on black, as the model has it."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return PNG + base64.b64encode(file.getvalue()).decode()

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 
 from apps.serve.refusals import as_json
-from apps.serve.tensors import INPUT, LENGTH, NAME, OUTPUT, SHAPE, InferenceRequest, answer, parse
+from apps.serve.tensors import INPUT, LENGTH, NAME, OUTPUT, InferenceRequest, answer, parse
 from apps.serve.turns import Turns
 from mnist.inference.reader import Reader
 
@@ -64,7 +64,7 @@ def routes(reader: Reader, turns: Turns) -> APIRouter:
     version = reader.about.version
 
     def infer_all(body: bytes, length: str | None) -> Response:
-        request, images = parse(body, length)
+        request, images = parse(body, length, reader.view.shape)
         return answer(request, reader.classifier.infer(images), version)
 
     @router.get("")
@@ -88,7 +88,7 @@ def routes(reader: Reader, turns: Turns) -> APIRouter:
         @router.get(path, include_in_schema=documented, response_model=ModelMetadata)
         async def metadata() -> Response:
             """The names, types and shapes of the model's tensors."""
-            one, other = [-1, *SHAPE], [-1, len(reader.about.classes)]
+            one, other = [-1, *reader.view.shape, 1], [-1, len(reader.about.classes)]
             tensors = {"inputs": (INPUT, one), "outputs": (OUTPUT, other)}
             ports = {key: [{"name": n, "datatype": "FP32", "shape": s}] for key, (n, s) in tensors.items()}
             return as_json({"name": NAME, "versions": [version], "platform": "onnxruntime_onnx"} | ports)
@@ -112,7 +112,7 @@ def routes(reader: Reader, turns: Turns) -> APIRouter:
             },
         )
         async def infer(request: Request) -> Response:
-            """Probabilities of images that are prepared already: 28×28, 0 = paper, 1 = ink."""
+            """Probabilities of images that are prepared already, 0 = paper, 1 = ink."""
             body, length = await request.body(), request.headers.get(LENGTH)
             take = turns.quick if len(body) <= QUICK else turns.slow
             return await take(infer_all, body, length)

@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apps.serve.refusals import RefusedError, as_json
 from mnist.errors import first_line
-from mnist.pixels import SIDE
+from mnist.pixels import Shape
 
 NAME, INPUT, OUTPUT = "mnist", "image", "probabilities"
-SHAPE = (SIDE, SIDE, 1)  # of one image
 LENGTH = "Inference-Header-Content-Length"  # bytes of JSON before the binary tensors
 BINARY = np.dtype("<f4")
 
@@ -50,7 +49,7 @@ class RequestInput(Strict):
     """Images: FP32, 0–1, 0 = paper."""
 
     name: str
-    shape: list[int] = Field(description=f"[n, {SIDE}, {SIDE}, 1]")
+    shape: list[int] = Field(description="[n, rows, columns, 1]")
     datatype: str = Field(description="FP32")
     parameters: InputParameters = InputParameters()
     data: list[Any] | None = Field(None, description="nested or flat; left out where the tensor is binary")
@@ -72,8 +71,8 @@ class InferenceRequest(Strict):
     outputs: list[RequestOutput] = []
 
 
-def parse(body: bytes, length: str | None) -> tuple[InferenceRequest, np.ndarray]:
-    """The request and its images, float32 `(n, 28, 28, 1)` in 0–1.
+def parse(body: bytes, length: str | None, shape: Shape) -> tuple[InferenceRequest, np.ndarray]:
+    """The request and its images, float32 `(n, *shape, 1)` in 0–1.
 
     Raises:
         RefusedError: 400, anything but one input of that name, type, shape and range.
@@ -89,7 +88,7 @@ def parse(body: bytes, length: str | None) -> tuple[InferenceRequest, np.ndarray
         raise RefusedError(400, f"inputs: expected one, {INPUT}, found {[one.name[:50] for one in request.inputs][:5]}")
     if unknown := [one.name[:50] for one in request.outputs if one.name != OUTPUT]:
         raise RefusedError(400, f"outputs: expected {OUTPUT}, found {unknown[0]}")
-    images = _images(request.inputs[0], body[size:])
+    images = _images(request.inputs[0], body[size:], [*shape, 1])
     if not ((images >= 0) & (images <= 1)).all():  # NaN is neither
         raise RefusedError(400, f"{INPUT}: expected values in 0–1, found others")
     return request, images
@@ -104,11 +103,11 @@ def header_size(body: bytes, length: str | None) -> int:
     return int(length)
 
 
-def _images(tensor: RequestInput, binary: bytes) -> np.ndarray:
+def _images(tensor: RequestInput, binary: bytes, shape: list[int]) -> np.ndarray:
     if tensor.datatype != "FP32":
         raise RefusedError(400, f"{INPUT}: expected datatype FP32, found {tensor.datatype[:20]}")
-    if tensor.shape[1:] != list(SHAPE) or not 1 <= tensor.shape[0] < 2**20:
-        raise RefusedError(400, f"{INPUT}: expected shape [n, {SIDE}, {SIDE}, 1], found {tensor.shape[:8]}")
+    if tensor.shape[1:] != shape or not 1 <= tensor.shape[0] < 2**20:
+        raise RefusedError(400, f"{INPUT}: expected shape [n, {shape[0]}, {shape[1]}, 1], found {tensor.shape[:8]}")
     values = _from_json(tensor) if tensor.parameters.binary_data_size is None else _from_bytes(tensor, binary)
     if values.size != math.prod(tensor.shape):
         raise RefusedError(400, f"{INPUT}: expected {math.prod(tensor.shape):,} values, found {values.size:,}")

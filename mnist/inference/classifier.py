@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist.errors import PipelineError, first_line
-from mnist.pixels import SIDE, scale
+from mnist.pixels import Shape, scale
 
 
 @contextmanager
@@ -35,7 +35,7 @@ class ClassifierError(PipelineError):
 
 
 class Classifier:
-    """Classifier of images: float32 `(n, 28, 28, 1)` in 0–1 → probabilities `(n, classes)`, from an ONNX file."""
+    """Classifier of images: float32 `(n, *shape, 1)` in 0–1 → probabilities `(n, classes)`, from an ONNX file."""
 
     def __init__(self, path: Path) -> None:
         """Load the model.
@@ -60,19 +60,21 @@ class Classifier:
     def _check(self, path: Path) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         found = [list(port.shape[1:]) for port in (*inputs, *outputs)]
-        if len(found) != 2 or found[0] != [SIDE, SIDE, 1] or len(found[1]) != 1 or not isinstance(found[1][0], int):
+        known = all(isinstance(size, int) for sizes in found for size in sizes)
+        if [len(sizes) for sizes in found] != [3, 1] or not known or found[0][2] != 1:
             raise ClassifierError(
-                f"{path}: expected (n, {SIDE}, {SIDE}, 1) → (n, classes), found shapes (n, …) of {found}"
+                f"{path}: expected (n, rows, columns, 1) → (n, classes), found shapes (n, …) of {found}"
             )
         self._input = inputs[0].name
+        self.shape: Shape = (found[0][0], found[0][1])
         self.classes: int = found[1][0]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, 28, 28)`, 0 = paper."""
+        """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, *shape)`, 0 = paper."""
         return self.infer(scale(images.astype(np.float32)))
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 `(n, classes)`, of the model's own input, float32 `(n, 28, 28, 1)` in 0–1."""
+        """Probabilities, float32 `(n, classes)`, of the model's own input, float32 `(n, *shape, 1)` in 0–1."""
         parts = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
         answers = [self._session.run(None, {self._input: part})[0] for part in parts]
         return np.concatenate(answers) if answers else np.zeros((0, self.classes), np.float32)

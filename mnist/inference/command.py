@@ -17,9 +17,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist.inference.about import Preparation
+from mnist.inference.look import Look, View, look
 from mnist.inference.picture import PictureError, read_bytes
-from mnist.inference.reader import Look, Reader, Reading, look
+from mnist.inference.reader import Reader, Reading
 
 CHUNK = 64  # files that are read, prepared and classified together
 POOL_FROM = 512  # files; below, starting more processes costs more than it saves
@@ -75,11 +75,11 @@ def parse(program: str, model: Path) -> argparse.Namespace:
 Prepared = tuple[str, Look | str]  # (file, what the model is to see or what is wrong with it)
 
 
-def prepare_file(file: str, preparation: Preparation, single: bool) -> Prepared:
+def prepare_file(file: str, view: View) -> Prepared:
     """Read and prepare one file; an error becomes its text, so that the others go on."""
     try:
         name = printable(file)
-        found = look(read_bytes(file), name, preparation, single)
+        found = look(read_bytes(file), name, view)
     except PictureError as error:
         return file, str(error)
     return file, f"{name}: expected a digit, found an empty picture" if found.empty else found
@@ -87,7 +87,7 @@ def prepare_file(file: str, preparation: Preparation, single: bool) -> Prepared:
 
 def prepared(files: list[str], reader: Reader) -> Iterator[Prepared]:
     """Prepare files in order, with all cores where there are many."""
-    one = functools.partial(prepare_file, preparation=reader.about.preparation, single=reader.accept_all)
+    one = functools.partial(prepare_file, view=reader.view)
     if len(files) < POOL_FROM:
         yield from map(one, files)
         return

@@ -1,4 +1,4 @@
-"""Size normalisation: ink of any size → 28×28 pixels as MNIST was made.
+"""Size normalisation: ink of any size → 28×28 pixels as MNIST was made, or another shape in proportion.
 
 "The original black and white (bilevel) images from NIST were size normalized to fit in a 20x20 pixel box while
 preserving their aspect ratio. The resulting images contain grey levels as a result of the anti-aliasing technique used
@@ -10,21 +10,21 @@ Source: http://yann.lecun.com/exdb/mnist/. In MNIST's files that point is pixel 
 import numpy as np
 from PIL import Image
 
-from mnist.pixels import SIDE
+from mnist.pixels import SHAPE, Shape
 
-BOX = 20  # pixels; from the source above
+BOX = 20 / 28  # of the sides; from the source above
 FAINT = 0.25  # of full ink; paler edges do not count for the size
 
 
-def normalised(ink: np.ndarray) -> np.ndarray:
-    """Fit `ink`, float32 `(rows, columns)` in 0–1 without a margin, into the field: `uint8` `(28, 28)`, 255 = ink."""
-    return centred(fitted(ink))
+def normalised(ink: np.ndarray, shape: Shape = SHAPE) -> np.ndarray:
+    """Fit `ink`, float32 in 0–1 without a margin, of any size, into the field: `uint8` of this `shape`, 255 = ink."""
+    return centred(fitted(ink, shape), shape)
 
 
-def fitted(ink: np.ndarray) -> np.ndarray:
-    """Resize `ink` so that its longer side is 20 pixels, and bring thin strokes, paled by that, back to full ink."""
+def fitted(ink: np.ndarray, shape: Shape = SHAPE) -> np.ndarray:
+    """Resize `ink` so that it just fits into 20/28 of the field, and bring thin strokes, paled by that, to full ink."""
     rows, columns = ink.shape
-    scale = BOX / max(rows, columns)
+    scale = min(round(BOX * shape[0]) / rows, round(BOX * shape[1]) / columns)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     if size != (columns, rows):
         image = Image.fromarray(ink)
@@ -33,19 +33,19 @@ def fitted(ink: np.ndarray) -> np.ndarray:
     return np.minimum(ink / min(max(peak, 0.2), 1), 1)
 
 
-def centred(ink: np.ndarray) -> np.ndarray:
-    """Place `ink`, at most 20×20, in 28×28 `uint8` so that its centre of mass comes to pixel (14, 14)."""
-    field = np.zeros((SIDE, SIDE), np.uint8)
+def centred(ink: np.ndarray, shape: Shape = SHAPE) -> np.ndarray:
+    """Place `ink` in a `uint8` field so that its centre of mass comes to the middle, in 28×28 to pixel (14, 14)."""
+    field = np.zeros(shape, np.uint8)
     rows, columns = ink.shape
-    top, left = _offset(ink.sum(axis=1)), _offset(ink.sum(axis=0))
+    top, left = _offset(ink.sum(axis=1), shape[0]), _offset(ink.sum(axis=0), shape[1])
     field[top : top + rows, left : left + columns] = np.rint(ink * 255)
     return field
 
 
-def _offset(profile: np.ndarray) -> int:
+def _offset(profile: np.ndarray, side: int) -> int:
     total = float(profile.sum())  # 0 where Pillow loses a hairline between two pixels
     centre = float(profile @ np.arange(len(profile))) / total if total else len(profile) / 2
-    return min(max(round(SIDE / 2 - centre), 0), SIDE - len(profile))
+    return min(max(round(side / 2 - centre), 0), side - len(profile))
 
 
 def trimmed(ink: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A picture → 28×28 pixels as the model wants them."""
+"""A picture → as many pixels as the model wants."""
 
 from pathlib import Path
 
@@ -8,26 +8,27 @@ from PIL import Image
 from mnist.inference.ink import NoInkError, cut_out
 from mnist.inference.normalisation import normalised
 from mnist.inference.picture import PictureError, decode, grey, read_bytes
-from mnist.pixels import SIDE
+from mnist.pixels import SHAPE, Shape
 
 Picture = Image.Image | bytes | str | Path | np.ndarray
 
 
-def prepare(picture: Picture, name: str = "picture") -> np.ndarray:
+def prepare(picture: Picture, name: str = "picture", shape: Shape = SHAPE) -> np.ndarray:
     """Turn a picture of one digit (dark on light or light on dark, any size) into the model's view of it.
 
     Args:
         picture: as `levels_of` takes it.
         name: what an error calls it, where it is not a path.
+        shape: rows and columns of the model's images.
 
     Returns:
-        `uint8` `(28, 28)`, 0 = paper, 255 = full ink.
+        `uint8` of that shape, 0 = paper, 255 = full ink.
 
     Raises:
         PictureError: see mnist.inference.picture; or there is no ink.
     """
     try:
-        return normalised(cut_out(levels_of(picture, name)))
+        return normalised(cut_out(levels_of(picture, name)), shape)
     except NoInkError:
         raise PictureError(f"{name}: expected a digit, found an empty picture") from None
 
@@ -52,14 +53,15 @@ def levels_of(picture: Picture, name: str) -> np.ndarray:
     return grey(picture)
 
 
-def fitted_whole(levels: np.ndarray) -> np.ndarray:
-    """The whole picture in `uint8` `(28, 28)`, its sides' ratio kept, on black; one with a light border is inverted."""
+def fitted_whole(levels: np.ndarray, shape: Shape = SHAPE) -> np.ndarray:
+    """The whole picture in `uint8` of this shape, its sides' ratio kept, on black; one with a light border inverted."""
     if np.median(np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])) > 127:
         levels = 255 - levels
     image = Image.fromarray(levels)
-    scale = SIDE / max(image.size)
+    rows, columns = shape
+    scale = min(rows / image.height, columns / image.width)
     width, height = (max(1, round(side * scale)) for side in image.size)
     small = image.resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
-    field = Image.new("L", (SIDE, SIDE))
-    field.paste(small, ((SIDE - width) // 2, (SIDE - height) // 2))
+    field = Image.new("L", (columns, rows))
+    field.paste(small, ((columns - width) // 2, (rows - height) // 2))
     return np.asarray(field)

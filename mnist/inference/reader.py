@@ -15,14 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist.inference.about import About, AboutError, Preparation
+from mnist.inference.about import About, AboutError
 from mnist.inference.classifier import BATCH, Classifier
-from mnist.inference.ink import NoInkError, cut_out
-from mnist.inference.line import Box, cuts
-from mnist.inference.normalisation import normalised
-from mnist.inference.prepare import Picture, fitted_whole, levels_of
+from mnist.inference.line import Box
+from mnist.inference.look import Look, Part, View, look
+from mnist.inference.prepare import Picture
 
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 WIDE = 1.2  # times the height; two digits that touch are wider than this, few single ones are
 SURE = 0.9  # confidence, below which a part is unsure that is wide or, in a row, at the edge of the picture
 
@@ -37,15 +35,7 @@ class Digit(NamedTuple):
     box: Box  # left, top, right, bottom, as fractions 0–1 of the picture's sides
     unsure: bool  # perhaps no class: below the threshold, or doubtful for its shape and place (SURE, _is_pattern)
     probabilities: tuple[float, ...]  # of each class
-    image: np.ndarray  # what the model saw, uint8 (28, 28), 255 = ink
-
-
-class Part(NamedTuple):
-    """What the model is to see of one digit."""
-
-    image: np.ndarray  # uint8 (28, 28), 255 = ink
-    box: Box = WHOLE
-    cut_off: bool = False  # perhaps: it stands in a row, and at the edge of the picture
+    image: np.ndarray  # what the model saw, uint8 (rows, columns), 255 = ink
 
 
 class Reading(NamedTuple):
@@ -69,40 +59,6 @@ class Reading(NamedTuple):
         return any(digit.unsure for digit in self.digits)
 
 
-class Look(NamedTuple):
-    """What the model is to see of one picture."""
-
-    parts: list[Part]  # from left to right; none where the picture is empty
-    whole: Part | None = None  # where there are several parts: the picture as a single digit
-
-    @property
-    def empty(self) -> bool:
-        """There is nothing to read: no ink, or more parts than a number has."""
-        return not self.parts and self.whole is None
-
-
-def look(picture: Picture, name: str = "picture", preparation: Preparation = "ink", single: bool = False) -> Look:
-    """Prepare a picture as `Reader.read` does, without a model: the part of the work that other processes can take.
-
-    Args:
-        picture: see `Reader.read`, and so is `name`.
-        preparation: the model's, `Reader.about.preparation`.
-        single: look for one digit, and not for a row.
-
-    Raises:
-        PictureError: one line: unreadable, damaged, too large, or no picture.
-    """
-    levels = levels_of(picture, name)
-    if preparation == "fit":
-        return Look([Part(fitted_whole(levels))])
-    try:
-        found = [] if single else cuts(levels)
-        parts = [Part(normalised(cut.ink), cut.box, cut.at_edge and len(found) > 1) for cut in found]
-        return Look(parts, None if len(parts) == 1 else Part(normalised(cut_out(levels))))
-    except NoInkError:
-        return Look([])
-
-
 class Reader:
     """Reads pictures with an exported ONNX model, whose file also holds the names of its classes."""
 
@@ -114,7 +70,7 @@ class Reader:
             accept_all: answer every picture with one class, and call none unsure.
 
         Raises:
-            ClassifierError: no such file, no ONNX, or no classifier of 28×28 images.
+            ClassifierError: no such file, no ONNX, or no classifier of grey images.
             AboutError: the model does not say its classes, so it comes from an older export.
         """
         self.classifier = Classifier(Path(path))
@@ -122,6 +78,11 @@ class Reader:
         if len(self.about.classes) != self.classifier.classes:
             raise AboutError(f"{path}: expected {self.classifier.classes} class names, found {len(self.about.classes)}")
         self.accept_all = accept_all
+
+    @property
+    def view(self) -> View:
+        """How the model wants its pictures."""
+        return View(self.about.preparation, self.classifier.shape, single=self.accept_all)
 
     def read(self, picture: Picture, name: str = "picture") -> Reading:
         """Read one picture.
@@ -135,7 +96,7 @@ class Reader:
         Raises:
             PictureError: one line: unreadable, damaged, too large, or no picture.
         """
-        return self.classify([look(picture, name, self.about.preparation, self.accept_all)])[0]
+        return self.classify([look(picture, name, self.view)])[0]
 
     def read_many(self, pictures: Iterable[Picture]) -> Iterator[Reading]:
         """Read pictures one after another, in order; a few dozen are held at a time.
@@ -144,10 +105,7 @@ class Reader:
             PictureError: at the first picture that cannot be read.
         """
         pictures = iter(pictures)
-        while looks := [
-            look(picture, preparation=self.about.preparation, single=self.accept_all)
-            for picture in itertools.islice(pictures, BATCH)
-        ]:
+        while looks := [look(picture, view=self.view) for picture in itertools.islice(pictures, BATCH)]:
             yield from self.classify(looks)
 
     def classify(self, looks: list[Look]) -> list[Reading]:

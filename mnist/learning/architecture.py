@@ -10,9 +10,8 @@ import numpy as np
 from mnist.errors import PipelineError, first_line, nearest
 from mnist.learning.backend import keras
 from mnist.learning.layers import layer_class
-from mnist.pixels import SIDE
+from mnist.pixels import SHAPE, Shape
 
-INPUT_SHAPE = (SIDE, SIDE, 1)
 LARGEST = 2**22  # numbers that a layer may make of one image; a batch of 128 then takes 2 GB
 
 
@@ -20,19 +19,23 @@ class ArchitectureError(PipelineError):
     """An architecture that Keras cannot build."""
 
 
-def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int) -> keras.Sequential:
+def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int, shape: Shape = SHAPE) -> keras.Sequential:
     """Build the architecture `name` from its layers, each `{class of keras.layers: its arguments}`.
 
+    A last layer `Dense` that says nothing of its `units` gets one for each class.
+
     Returns:
-        An uncompiled model: float32 `(n, 28, 28, 1)` in 0–1 → probabilities `(n, classes)`.
+        An uncompiled model: float32 `(n, *shape, 1)` in 0–1 → probabilities `(n, classes)`.
 
     Raises:
         ArchitectureError: names the architecture, the layer's index and what is wrong with it, by Keras or by us: a
             layer too large or not of float32, no layer that can learn, an answer that is not a probability a class.
     """
-    model = keras.Sequential([keras.Input(INPUT_SHAPE)], name=name)
+    model = keras.Sequential([keras.Input((*shape, 1))], name=name)
     for index, layer in enumerate(layers):
         ((kind, arguments),) = layer.items()
+        if kind == "Dense" and index == len(layers) - 1:
+            arguments = {"units": classes} | arguments
         where = f"architectures.{name}.{index}.{kind}"
         try:
             model.add(layer_class(kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
@@ -41,7 +44,7 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int) -> k
             reason = _unknown_argument(kind, arguments) or first_line(error)
             raise ArchitectureError(f"params.yaml: {where}: {reason}") from None
     try:
-        _check_model(model, classes)
+        _check_model(model, classes, shape)
     except Exception as error:  # whatever TensorFlow cannot run
         raise ArchitectureError(f"params.yaml: architectures.{name}: {first_line(error)}") from None
     return model
@@ -56,12 +59,12 @@ def _check_layer(layer: keras.Layer, shape: Any) -> None:
         raise ValueError(f"dtype: expected float32, found {layer.dtype_policy.name}")
 
 
-def _check_model(model: keras.Sequential, classes: int) -> None:
+def _check_model(model: keras.Sequential, classes: int, shape: Shape) -> None:
     """Raise ValueError where a model does not answer with a probability for each class, or cannot learn."""
-    shape = getattr(model, "output_shape", None)
-    if shape != (None, classes):
-        raise ValueError(f"expected output shape {(None, classes)}, found {shape}")
-    answer = np.asarray(model(np.linspace(0, 1, 2 * math.prod(INPUT_SHAPE), dtype=np.float32).reshape(2, *INPUT_SHAPE)))
+    found = getattr(model, "output_shape", None)
+    if found != (None, classes):
+        raise ValueError(f"expected output shape {(None, classes)}, found {found}")
+    answer = np.asarray(model(np.linspace(0, 1, 2 * math.prod(shape), dtype=np.float32).reshape(2, *shape, 1)))
     if not (answer.min() >= 0 and np.allclose(answer.sum(axis=1), 1, atol=1e-3)):
         raise ValueError(f"expected probabilities (softmax), found sums {answer.sum(axis=1)}")
     if not model.trainable_variables:

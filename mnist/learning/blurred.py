@@ -4,18 +4,21 @@ import numpy as np
 from PIL import Image
 
 from mnist.inference.normalisation import normalised, quantile, trimmed
+from mnist.pixels import SHAPE
 
-COARSE = (8, 15)  # pixels a side; an image is reduced to at least and less than this, and enlarged again
+COARSE = (8, 15)  # of 28 pixels; an image is reduced to at least and less than this, and enlarged again
 
 
 def blurred(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each of the `uint8` images `(n, 28, 28)` as if it had been scanned at a lower resolution, fitted in anew."""
-    return np.stack([_blurred(image, int(rng.integers(*COARSE))) for image in images]) if len(images) else images
+    """Each of the `uint8` images `(n, rows, columns)` as if scanned at a lower resolution, and fitted in anew."""
+    return np.array([_blurred(image, int(rng.integers(*COARSE))) for image in images], np.uint8).reshape(images.shape)
 
 
 def _blurred(image: np.ndarray, side: int) -> np.ndarray:
-    coarse = Image.fromarray(image).resize((side, side), Image.Resampling.BOX)
-    ink = np.asarray(coarse.resize(image.shape, Image.Resampling.BICUBIC), np.float32) / 255
+    rows, columns = image.shape
+    coarse = (side * columns // SHAPE[1], side * rows // SHAPE[0])
+    small = Image.fromarray(image).resize(coarse, Image.Resampling.BOX)
+    ink = np.asarray(small.resize((columns, rows), Image.Resampling.BICUBIC), np.float32) / 255
     ink = np.minimum(ink / max(quantile(ink, 0.97), 0.2), 1)
     cut = trimmed(ink)
-    return normalised(cut) if cut.size else image
+    return normalised(cut, (rows, columns)) if cut.size else image

@@ -34,11 +34,14 @@ def key(pair: Pair, data: Data) -> str:
     """
     settings = pair.settings.model_dump(exclude={"epochs"} if pair.settings.schedule == "constant" else set())
     versions = [keras.backend.backend(), keras.__version__, tf.__version__, np.__version__]
-    digest = hashlib.sha256(json.dumps([pair.layers, settings, pair.classes, pair.seed, versions]).encode())
+    known = [pair.layers, settings, pair.classes, pair.shape, pair.seed, versions]
+    digest = hashlib.sha256(json.dumps(known).encode())
     for array in data:
         digest.update(np.ascontiguousarray(array).data)
-    for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__), Path(normalisation.__file__)]:
-        digest.update(file.read_bytes())
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__), Path(normalisation.__file__)]
+    files += [Path(pair.settings.initial_weights)] if pair.settings.initial_weights else []
+    for file in files:
+        digest.update(file.read_bytes() if file.is_file() else b"")  # a missing one stops the training later
     return digest.hexdigest()[:32]
 
 

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from mnist.learning.augmentation import distort
+from mnist.learning.augmentation import augment
 from mnist.learning.backend import tf
 from mnist.learning.randomness import Purpose, mix
 from mnist.pixels import scale
-from mnist.sections import Augmentation, Training
+from mnist.sections import Training
 
 BATCH = 500  # images, where nothing is learnt from them; throughput on a CPU is flat from here on
-Data = tuple[np.ndarray, np.ndarray]  # images uint8 (n, 28, 28) and labels (n,) or, as probabilities, (n, classes)
+NO_CLASS = -1  # the label of a picture of no class
+Data = tuple[np.ndarray, np.ndarray]  # images uint8 (n, rows, columns) and integer labels (n,)
 
 
 def split(images: np.ndarray, labels: np.ndarray, fraction: float) -> tuple[Data, Data]:
@@ -18,43 +19,75 @@ def split(images: np.ndarray, labels: np.ndarray, fraction: float) -> tuple[Data
     return (images[:kept], labels[:kept]), (images[kept:], labels[kept:])
 
 
-def smooth(targets: np.ndarray, smoothing: float) -> np.ndarray:
-    """One-hot `targets` `(n, classes)` with the fraction `smoothing` spread evenly over all classes; 0 keeps them.
+def probabilities(labels: tf.Tensor, classes: int, smoothing: float = 0) -> tf.Tensor:
+    """Labels `(n,)` as float32 `(n, classes)`: for NO_CLASS all alike, else 1 for the class.
 
-    Source: Szegedy et al., arXiv 1512.00567, section 7.
+    Args:
+        smoothing: the fraction that is spread evenly over all classes.
+            Source: Szegedy et al., arXiv 1512.00567, section 7.
     """
-    return targets * (1 - smoothing) + smoothing / targets.shape[-1] if smoothing else targets
+    targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+    return tf.where(labels[:, None] == NO_CLASS, 1 / classes, targets)
 
 
-def feed(images: np.ndarray, labels: np.ndarray, training: Training, seed: int, start: int) -> tf.data.Dataset:
+def feed(parts: list[Data], classes: int, training: Training, seed: int, start: int) -> tf.data.Dataset:
     """Batches of the epochs from `start` on; batch `i` of epoch `e` depends on `seed`, `e` and `i` alone.
 
     Args:
-        images: `uint8` `(n, 28, 28)`, kept as bytes; only a batch at a time becomes float32.
-        labels: `(n,)`, or `(n, classes)` where they are probabilities.
+        parts: what an epoch shuffles. The images stay where they are, as bytes; only a batch at a time is copied.
+        classes: how many there are.
     """
-    x, y = tf.constant(images), tf.constant(labels)
     seeds = [[mix(seed, epoch, use) for use in (Purpose.ORDER, Purpose.DISTORTION)] for epoch in range(training.epochs)]
 
     def epoch_batches(seeds: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(images)), seeds[0])
+        order = tf.random.experimental.stateless_shuffle(tf.range(sum(len(x) for x, _ in parts)), seeds[0])
         batches = tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size).enumerate()
         return batches.map(lambda i, rows: (rows, tf.random.experimental.stateless_fold_in(seeds[1], i)))
 
     def batch(rows: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs = scale(tf.cast(tf.gather(x, rows), tf.float32))
-        if training.augmentation != Augmentation():
-            inputs = distort(inputs, training.augmentation, draw)
-        return inputs, tf.gather(y, rows)
+        inputs, labels = _gathered(parts, rows)
+        return augment(inputs, training.augmentation, draw), _targets(labels, classes, training, learnt=True)
 
     epochs = tf.data.Dataset.from_tensor_slices(np.array(seeds, np.int64)).skip(start)
     return untuned(epochs.flat_map(epoch_batches).map(batch, num_parallel_calls=2).prefetch(2))
 
 
-def in_order(images: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
-    """Batches of `uint8` images `(n, 28, 28)` with their labels, as they come."""
-    pairs = tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH)
-    return untuned(pairs.map(lambda x, y: (scale(tf.cast(x, tf.float32)), y)))
+def in_order(data: Data, classes: int, training: Training) -> tf.data.Dataset:
+    """Batches of the images as they come, with targets for the loss that `training` has, but not smoothed."""
+
+    def batch(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs, labels = _gathered([data], rows)
+        return inputs, _targets(labels, classes, training, learnt=False)
+
+    return untuned(tf.data.Dataset.range(len(data[0]), output_type=tf.int32).batch(BATCH).map(batch))
+
+
+def soft(training: Training) -> bool:
+    """Whether a training's loss takes a probability for each class; smoothing and negatives need that."""
+    return bool(training.label_smoothing or training.negatives)
+
+
+def _targets(labels: tf.Tensor, classes: int, training: Training, learnt: bool) -> tf.Tensor:
+    if not soft(training):
+        return labels
+    return probabilities(labels, classes, training.label_smoothing if learnt else 0)
+
+
+def _gathered(parts: list[Data], rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The model's input and the labels `int32` `(b,)` of some rows, counted through all parts."""
+
+    def gather(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = np.empty((len(rows), *parts[0][0].shape[1:]), np.uint8)
+        labels, start = np.empty(len(rows), np.int32), 0
+        for x, y in parts:
+            here = (start <= rows) & (rows < start + len(x))
+            images[here], labels[here] = x[rows[here] - start], y[rows[here] - start]
+            start += len(x)
+        return images, labels
+
+    images, labels = tf.numpy_function(gather, [rows], [tf.uint8, tf.int32], stateful=False)
+    images, labels = tf.ensure_shape(images, (None, *parts[0][0].shape[1:])), tf.ensure_shape(labels, (None,))
+    return scale(tf.cast(images, tf.float32)), labels
 
 
 def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:

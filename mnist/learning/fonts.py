@@ -1,4 +1,4 @@
-"""Letters, digits and signs as Matplotlib's fonts draw them, which every installation has."""
+"""Letters, digits and other characters in the fonts that come with Matplotlib, which every installation has."""
 
 import functools
 from pathlib import Path
@@ -20,8 +20,8 @@ def _font(name: str) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf", f"{name}.ttf"), SIDE)
 
 
-def sign(text: str, font: str, rng: np.random.Generator) -> Ink:
-    """One sign in one of the fonts, turned, slanted and, half of the time, thickened a little."""
+def character(text: str, font: str, rng: np.random.Generator) -> Ink:
+    """One character in one of the fonts, turned, slanted and, half of the time, thickened a little."""
     image = Image.new("L", (2 * SIDE, 2 * SIDE))
     ImageDraw.Draw(image).text((SIDE, SIDE), text, 255, _font(font), anchor="mm")
     turned = slanted(image, rng)

@@ -50,6 +50,6 @@ def _restore_optimizer(model: keras.Model, path: Path) -> None:
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, 28, 28)`."""
+    """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, rows, columns)`."""
     inputs = tf.data.Dataset.from_tensor_slices(scale(images.astype(np.float32)))
     return model.predict(untuned(inputs.batch(BATCH)), verbose=0)

@@ -11,10 +11,10 @@ import numpy as np
 
 from mnist.inference.normalisation import FAINT, normalised, trimmed
 from mnist.learning.drawings import Ink, noise, ruled, shape, strokes, texture
-from mnist.learning.fonts import LEARNT, sign
+from mnist.learning.fonts import LEARNT, character
 
-# Signs that nobody takes for a digit; those that are a class are left out.
-SIGNS = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwxy#%&@?!+=*<>{}[]$€£§~^"
+# What nobody takes for a digit; what is a class is left out.
+CHARACTERS = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwxy#%&@?!+=*<>{}[]$€£§~^"
 MIRRORED = {"3", "4", "6", "7", "9"}  # classes that are none in a mirror
 HALVED = {"2", "3", "5", "6", "8"}  # classes of which half is hardly one
 LEAST = 12  # pixels of ink; less is a speck
@@ -24,7 +24,7 @@ TRIES = 256  # images looked at for one of a class
 class Examples(NamedTuple):
     """Images of the classes, from which damaged ones are made, and the fonts for letters."""
 
-    images: np.ndarray  # uint8 (n, 28, 28)
+    images: np.ndarray  # uint8 (n, rows, columns)
     labels: np.ndarray  # (n,)
     classes: list[str]
     fonts: list[str] = LEARNT
@@ -40,24 +40,26 @@ def negatives(count: int, examples: Examples, seed: int | np.ndarray, kinds: Ite
         seed: as NumPy's `default_rng` takes it.
 
     Returns:
-        `uint8` `(count, 28, 28)`, fitted and centred as MNIST's images are; the same arguments give the same bytes.
+        `uint8` `(count, rows, columns)`, fitted and centred as MNIST's images are. The same arguments give the same
+        bytes.
     """
     rng = np.random.default_rng(seed)
     chosen = [KINDS[name] for name in kinds or KINDS]
     weights = np.array([kind.weight for kind in chosen], float)
-    found: list[np.ndarray] = []
-    while len(found) < count:
+    shape = examples.images.shape[1:]
+    images, found = np.zeros((count, *shape), np.uint8), 0
+    while found < count:
         ink = chosen[rng.choice(len(chosen), p=weights / weights.sum())].draw(rng, examples)
         if np.count_nonzero(ink > FAINT) >= LEAST:
-            found.append(normalised(trimmed(ink)))
-    return np.stack(found) if found else np.zeros((0, 28, 28), np.uint8)
+            images[found], found = normalised(trimmed(ink), shape), found + 1
+    return images
 
 
 def letter(rng: np.random.Generator, examples: Examples) -> Ink:
-    """A letter or sign that is no class."""
-    signs = [text for text in SIGNS if not {text.upper(), text.lower()} & set(examples.classes)]
+    """A letter or another character that is no class."""
+    known = [text for text in CHARACTERS if not {text.upper(), text.lower()} & set(examples.classes)]
     font = str(rng.choice(examples.fonts))
-    return sign(str(rng.choice(signs)), font, rng)
+    return character(str(rng.choice(known)), font, rng)
 
 
 def damaged(rng: np.random.Generator, examples: Examples) -> Ink:

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
-from mnist.learning.feed import Data, feed, in_order, smooth, split
+from mnist.learning.feed import NO_CLASS, Data, feed, in_order, soft, split
+from mnist.learning.initial import start_from
 from mnist.learning.negatives import Examples, negatives
 from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, mix
@@ -58,7 +60,7 @@ def train(
     """Build the pair's architecture and train it as its training says.
 
     Args:
-        data: images `uint8` `(n, 28, 28)` and labels `uint8` `(n,)`.
+        data: images `uint8` `(n, rows, columns)` and labels `uint8` `(n,)`.
         checkpoint: where an interrupted training of this pair on these data goes on, to end in the same bytes.
         callbacks: called after the training's own.
 
@@ -68,27 +70,30 @@ def train(
 
     Raises:
         ArchitectureError, TrainingError: the settings do not fit together, or the loss is no longer finite.
+        ModelError, InitialWeightsError: the training's initial weights are missing or do not fit.
     """
-    settings = pair.settings
+    settings, classes = pair.settings, len(pair.classes)
     make_deterministic(pair.seed)
-    model = build(pair.architecture, pair.layers, len(pair.classes))
-    loss, targets = _loss_and_targets(settings, data[1], len(pair.classes))
-    (x, y), (x_val, y_val) = split(data[0], targets, settings.validation_split)
-    if not len(x):
+    model = build(pair.architecture, pair.layers, classes, pair.shape)
+    if settings.initial_weights:
+        start_from(Path(settings.initial_weights), model)
+    part, held_out = split(*data, settings.validation_split)
+    if not len(part[0]):
         raise TrainingError(
             f"params.yaml: trainings.{pair.training}.validation_split: leaves no image of {len(data[0])} to train on"
         )
-    x, y = _extended(pair, (x, y), data[1][: len(x)])
-    steps = math.ceil(len(x) / settings.batch_size)
+    parts = [part, *_made_up(pair, *part)]
+    steps = math.ceil(sum(len(x) for x, _ in parts) / settings.batch_size)
     optimizer = make_optimizer(pair.training, settings, steps * settings.epochs)
+    loss = "categorical_crossentropy" if soft(settings) else "sparse_categorical_crossentropy"
     model.compile(optimizer, loss=loss, metrics=[_Accuracy(name="accuracy") if settings.negatives else "accuracy"])
     history = checkpoint.load(model)
     model.fit(
-        feed(x, smooth(y, settings.label_smoothing), settings, pair.seed, start=len(history)),
+        feed(parts, classes, settings, pair.seed, start=len(history)),
         epochs=settings.epochs,
         initial_epoch=len(history),
         steps_per_epoch=steps,
-        validation_data=in_order(x_val, y_val) if len(x_val) else None,
+        validation_data=in_order(held_out, classes, settings) if len(held_out[0]) else None,
         shuffle=False,  # `feed` has done it
         verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
         callbacks=[_Epochs(pair, history, checkpoint), *callbacks],
@@ -97,41 +102,19 @@ def train(
     return model, history
 
 
-def _loss_and_targets(settings: Training, labels: np.ndarray, classes: int) -> tuple[str, np.ndarray]:
-    """The name of Keras' loss, and the labels in the form that it takes.
-
-    Smoothing and negatives need a probability for each class. `train` smooths those of the training part alone, so
-    that `val_loss` compares across trainings.
-    """
-    if not (settings.label_smoothing or settings.negatives):
-        return "sparse_categorical_crossentropy", labels
-    return "categorical_crossentropy", keras.utils.to_categorical(labels, classes).astype(np.float32)
-
-
-def _extended(pair: Pair, part: Data, labels: np.ndarray) -> Data:
-    """The training part with the made-up images that the training asks for.
-
-    Args:
-        labels: of the training part, `(n,)`, while those in `part` may be probabilities.
-    """
-    parts = [part, *_made_up(pair, part, labels)]
-    images, targets = zip(*parts, strict=True)
-    return (np.concatenate(images), np.concatenate(targets)) if len(parts) > 1 else part
-
-
-def _made_up(pair: Pair, part: Data, labels: np.ndarray) -> Iterator[Data]:
-    """Blurred copies, printed images, and pictures of no class, for which all classes are alike."""
-    (x, y), settings = part, pair.settings
+def _made_up(pair: Pair, x: np.ndarray, y: np.ndarray) -> Iterator[Data]:
+    """The images that the training adds to its own: blurred copies, printed images, and pictures of no class."""
+    settings = pair.settings
     if count := round(settings.blurred * len(x)):
         rng = np.random.default_rng(mix(pair.seed, 0, Purpose.BLUR))
         chosen = rng.choice(len(x), count, replace=False)
         yield blurred(x[chosen], rng), y[chosen]
     if count := round(settings.printed * len(x)):
-        images, names = printed(count, pair.classes, np.random.default_rng(mix(pair.seed, 0, Purpose.PRINT)))
-        yield images, names.astype(y.dtype) if y.ndim == 1 else np.eye(y.shape[1], dtype=y.dtype)[names]
+        rng = np.random.default_rng(mix(pair.seed, 0, Purpose.PRINT))
+        yield printed(count, pair.classes, rng, pair.shape)
     if count := round(settings.negatives * len(x)):
-        made = negatives(count, Examples(x, labels, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
-        yield made, np.full((count, y.shape[1]), 1 / y.shape[1], y.dtype)
+        made = negatives(count, Examples(x, y, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
+        yield made, np.full(count, NO_CLASS)
 
 
 class _Accuracy(keras.metrics.CategoricalAccuracy):

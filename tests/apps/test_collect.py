@@ -158,7 +158,7 @@ def test_damaged_parameters_are_one_line(run_module, folder, tmp_path, content):
     ("name", "content", "line"),
     [
         ("train-images-idx3-ubyte", b"garbage", "expected IDX magic"),
-        ("train-images-idx3-ubyte", idx_bytes((1437, 32, 32)), "expected images of 28×28 pixels, found 32×32"),
+        ("train-images-idx3-ubyte", idx_bytes((1437, 32, 32)), "expected images of 32×32 pixels, found 28×28"),
         ("t10k-labels-idx1-ubyte", idx_bytes((300,)), "expected equal counts, found 360 images and 300 labels"),
         (
             "train-labels-idx1-ubyte",

@@ -103,6 +103,14 @@ def test_blocks_cover_all_rows_in_order(paths, block):
     assert np.array_equal(np.concatenate([y for _, y in blocks]), labels)
 
 
+def test_images_that_are_stored_by_columns_are_transposed(paths):
+    write_pair(paths, IMAGES, b"\0\0\x08\x01\0\0\0\x02\x07\x00")
+    ((images, _),) = read_pairs(*paths, classes=10, size=(3, 2), block=5, transpose=True)
+    assert images.tolist() == [[[0, 3], [1, 4], [2, 5]], [[250, 253], [251, 254], [252, 255]]]
+    with pytest.raises(IdxError, match=r"expected images of 3×2 pixels, found 2×3$"):
+        next(read_pairs(*paths, classes=10, size=(2, 3), block=5, transpose=True))
+
+
 def test_no_rows_are_no_blocks(paths):
     write_pair(paths, PAIRS[3][0], PAIRS[2][0])
     assert list(read_pairs(*paths, classes=10, size=(28, 28), block=4)) == []

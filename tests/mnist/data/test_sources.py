@@ -254,6 +254,58 @@ def test_a_folder_with_packed_or_plain_files_is_a_source(tmp_path, folder, prefi
     assert len(list(shelf.iterdir())) == 2  # the source is left as it was
 
 
+def zipped(members):
+    """A zip archive's bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return content.getvalue()
+
+
+# As EMNIST's archive is: gzip files, under other names, in a folder.
+EMNIST = zipped({f"gzip/emnist-{name}.gz": gzip.compress(content, mtime=0) for name, content in FILES.items()})
+EMNIST_NAMES = {name: f"emnist-{name}" for name in FILES}
+
+
+def test_an_archive_on_the_web_is_downloaded_once_and_its_members_are_unpacked(server, folder):
+    server.answers["/gzip.zip"] = [answer(EMNIST)]
+    fetch([f"{server.url}gzip.zip"], DIGESTS, folder, EMNIST_NAMES)
+    assert_delivered(folder)
+    assert server.asked == ["/gzip.zip"]
+
+
+@pytest.mark.parametrize("members", [FILES, {f"a/b/{name}": content for name, content in FILES.items()}])
+def test_an_archive_on_this_machine_is_a_source(tmp_path, folder, members):
+    (tmp_path / "all.zip").write_bytes(zipped(members))
+    fetch([f"file:{tmp_path / 'all.zip'}"], DIGESTS, folder)
+    assert_delivered(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (EMNIST, "all.zip: expected first-ubyte or first-ubyte.gz in it, found neither"),
+        (EMNIST[:-30], "all.zip: expected a zip archive; "),
+        (zipped({"first-ubyte.gz": b"no gzip"}), "first-ubyte.gz: expected gzip data, found b'no gzip'…"),
+        (zipped({"../../first-ubyte": b"other"}), "first-ubyte: expected SHA-256"),
+    ],
+)
+def test_an_archive_with_other_contents_is_passed_over(tmp_path, folder, shelf, capfd, content, reason):
+    (tmp_path / "all.zip").write_bytes(content)
+    fetch([f"file:{tmp_path / 'all.zip'}", f"file:{shelf}"], DIGESTS, folder)
+    assert_delivered(folder)
+    assert f"passed over file:{tmp_path / 'all.zip'}: {reason}" in capfd.readouterr().err
+
+
+def test_a_decompression_bomb_in_an_archive_is_stopped(tmp_path, folder, shelf, monkeypatch, capfd):
+    monkeypatch.setattr(archives, "LARGEST", 2**21)
+    (tmp_path / "all.zip").write_bytes(zipped({"first-ubyte": bytes(2**23)}))
+    fetch([f"file:{tmp_path / 'all.zip'}", f"file:{shelf}"], DIGESTS, folder)
+    assert_delivered(folder)
+    assert "first-ubyte: unpacks to more than 2097152 bytes" in capfd.readouterr().err
+
+
 def test_a_file_of_a_folder_with_other_bytes_is_refused(folder, shelf):
     (shelf / "second-ubyte").write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()

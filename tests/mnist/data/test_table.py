@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist.data.table import COLUMNS, TableError, read_csv, write_csv
+from mnist.data import table
+from mnist.data.table import TableError, columns, read_csv, write_csv
 from mnist.errors import run
 
 HEADER = "label," + ",".join(f"pixel{i}" for i in range(784)) + "\n"
@@ -60,16 +61,16 @@ def test_rows_equal_those_of_the_original_converter(path, sizes):
 def test_pandas_reads_what_was_written(path, real_digits):
     images, labels = (part[:50] for part in real_digits)
     write_csv([(images, labels)], path)
-    table = pd.read_csv(path)
-    assert list(table.columns) == COLUMNS
-    assert np.array_equal(table["label"], labels)
-    assert np.array_equal(table.drop(columns="label").to_numpy().reshape(-1, 28, 28), images)
+    found = pd.read_csv(path)
+    assert list(found.columns) == columns((28, 28))
+    assert np.array_equal(found["label"], labels)
+    assert np.array_equal(found.drop(columns="label").to_numpy().reshape(-1, 28, 28), images)
 
 
 def test_what_pandas_wrote_is_read(path):
     images, labels = random_images(20)
-    table = pd.DataFrame(np.column_stack([labels, images.reshape(20, -1)]), columns=COLUMNS)
-    table.to_csv(path, index=False)
+    frame = pd.DataFrame(np.column_stack([labels, images.reshape(20, -1)]), columns=columns((28, 28)))
+    frame.to_csv(path, index=False)
     found_images, found_labels = read_csv(path)
     assert np.array_equal(found_images, images)
     assert np.array_equal(found_labels, labels)
@@ -82,6 +83,29 @@ def test_what_was_written_comes_back_as_bytes(path):
     assert found_images.dtype == found_labels.dtype == np.uint8
     assert np.array_equal(found_images, images)
     assert np.array_equal(found_labels, labels)
+
+
+@pytest.mark.parametrize("block", [1, 1000, 5000, 2**20])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_blocks_end_where_lines_do(path, monkeypatch, block, end):
+    monkeypatch.setattr(table, "BLOCK", block)
+    images, labels = random_images(7)
+    path.write_bytes(original_loop(images, labels).rstrip() + end.encode())
+    found_images, found_labels = read_csv(path)
+    assert np.array_equal(found_images, images)
+    assert np.array_equal(found_labels, labels)
+
+
+def test_images_may_have_another_shape(path):
+    images = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    write_csv([(images, np.array([5, 6], np.uint8))], path, (3, 4))
+    names = "label,pixel0,pixel1,pixel2,pixel3,pixel4,pixel5,pixel6,pixel7,pixel8,pixel9,pixel10,pixel11\n"
+    rows = "5,0,1,2,3,4,5,6,7,8,9,10,11\n6,12,13,14,15,16,17,18,19,20,21,22,23\n"
+    assert path.read_text() == names + rows
+    found, labels = read_csv(path, 10, (3, 4))
+    assert np.array_equal(found, images) and labels.tolist() == [5, 6]
+    with pytest.raises(TableError, match=r"expected columns label, pixel0 … pixel783, found"):
+        read_csv(path)
 
 
 def test_windows_line_ends_are_read(path):

@@ -70,6 +70,18 @@ def test_bn_cnn_has_the_layers_of_the_publication(architectures):
     assert [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"] == [0.2, 0.4]
 
 
+@pytest.mark.parametrize("classes", [2, 47])
+def test_a_last_dense_layer_without_units_has_one_for_each_class(classes):
+    layers = [{"Flatten": {}}, {"Dense": {"units": 5}}, {"Dense": {"activation": "softmax"}}]
+    assert build("any", layers, classes).output_shape == (None, classes)
+
+
+def test_images_may_have_another_shape():
+    model = build("any", [{"Flatten": {}}, {"Dense": {"activation": "softmax"}}], 10, (20, 30))
+    assert model.input_shape == (None, 20, 30, 1)
+    assert model.count_params() == (20 * 30 + 1) * 10
+
+
 @pytest.mark.parametrize(
     ("layer", "words"),
     [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist.learning.fonts import JUDGED, LEARNT
-from mnist.learning.negatives import KINDS, SIGNS, Examples, letter, negatives
+from mnist.learning.negatives import CHARACTERS, KINDS, Examples, letter, negatives
 from tests.digits import load
 
 NAMES = [str(digit) for digit in range(10)]
@@ -35,7 +35,7 @@ def test_no_font_is_both_learnt_and_judged_by():
 
 
 def test_a_sign_that_is_a_class_is_never_drawn(examples):
-    letters = examples._replace(classes=[sign for sign in SIGNS if sign != "#"])
+    letters = examples._replace(classes=[sign for sign in CHARACTERS if sign != "#"])
     images = [letter(np.random.default_rng(seed), letters) for seed in range(20)]
     spread = [len(np.unique(np.flatnonzero((image > 0.5).any(axis=1)))) for image in images]
     assert min(spread) > 20  # a hash, not a point or a dash

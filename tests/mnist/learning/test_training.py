@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from mnist.learning import layers as own_layers
-from mnist.learning.augmentation import distort
+from mnist.learning.augmentation import augment
 from mnist.learning.backend import keras, tf
 from mnist.learning.checkpoint import Checkpoint, key
-from mnist.learning.feed import feed, smooth, split
+from mnist.learning.feed import NO_CLASS, feed, probabilities, split
 from mnist.learning.model import load_model
 from mnist.learning.training import TrainingError, learning_rate, make_optimizer, train
 from mnist.params import load_params
@@ -90,7 +90,7 @@ NAMES = np.arange(50, dtype=np.uint8)
 
 
 def batches(settings, seed=0, start=0):
-    return [(x.numpy(), y.numpy()) for x, y in feed(NUMBERED, NAMES, settings, seed, start)]
+    return [(x.numpy(), y.numpy()) for x, y in feed([(NUMBERED, NAMES)], 50, settings, seed, start)]
 
 
 def epochs_of(found, per_epoch=4):
@@ -142,8 +142,14 @@ def test_raising_the_epochs_leaves_the_earlier_ones_as_they_were():
 
 def test_the_distortions_are_drawn_anew_for_each_batch_and_epoch(real_digits):
     same = np.repeat(real_digits[0][:1], 32, axis=0)
-    found = [x.numpy().tobytes() for x, _ in feed(same, NAMES[:32], AUGMENTED, 0, 0)]
+    found = [x.numpy().tobytes() for x, _ in feed([(same, NAMES[:32])], 50, AUGMENTED, 0, 0)]
     assert len(found) == len(set(found)) == 8
+
+
+def test_several_parts_are_shuffled_as_one():
+    parts = [(NUMBERED[:20], NAMES[:20]), (NUMBERED[20:21], NAMES[20:21].astype(int)), (NUMBERED[21:], NAMES[21:])]
+    found = [(x.numpy(), y.numpy()) for x, y in feed(parts, 50, training(), seed=3, start=0)]
+    assert_same(found, batches(training(), seed=3))
 
 
 @pytest.mark.parametrize("other", [1, 2**32 - 1])
@@ -165,7 +171,7 @@ def test_the_last_rows_are_held_out(n, fraction, kept):
 
 
 def distorted(images, seed=(1, 2), **bounds):
-    return distort(tf.constant(images, tf.float32), Augmentation(**bounds), tf.constant(seed, tf.int64)).numpy()
+    return augment(tf.constant(images, tf.float32), Augmentation(**bounds), tf.constant(seed, tf.int64)).numpy()
 
 
 def centroids(images):
@@ -236,6 +242,29 @@ def test_a_seed_gives_the_same_images_and_another_gives_others(real_digits):
     assert distorted(images, **bounds).tobytes() == distorted(images, **bounds).tobytes()
     assert not np.array_equal(distorted(images, **bounds), distorted(images, seed=(1, 3), **bounds))
     assert not np.array_equal(distorted(images, **bounds), distorted(images, seed=(0, 2), **bounds))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
+def test_a_flip_mirrors_that_fraction_of_the_images_left_to_right(real_digits, fraction):
+    images = real_digits[0][:400, ..., None] / np.float32(255)
+    found = distorted(images, flip=fraction)
+    mirrored = np.isclose(found, images[:, :, ::-1], atol=1e-5).all(axis=(1, 2, 3))
+    assert (mirrored | np.isclose(found, images, atol=1e-5).all(axis=(1, 2, 3))).all()
+    assert mirrored.mean() == pytest.approx(fraction, abs=0.1)
+
+
+def test_a_flip_comes_on_top_of_a_shift():
+    moved = centroids(distorted(dots(14, 10), shift=1.0, flip=1.0)) - [14, 17]
+    assert 0.7 < np.abs(moved).max() <= 1 + 1e-4
+
+
+def test_a_cutout_blanks_a_square_about_a_point_anywhere():
+    holes = distorted(np.ones((400, 28, 28, 1), np.float32), cutout=0.5)[..., 0] == 0
+    rows, columns = holes.any(axis=2), holes.any(axis=1)
+    assert np.array_equal(holes, rows[:, :, None] & columns[:, None, :])
+    for sides in (rows.sum(axis=1), columns.sum(axis=1)):
+        assert sides.max() == 14 and sides.min() >= 7 and (sides < 14).any()  # half of it may be outside
+    assert rows.any(axis=0).all() and columns.any(axis=0).all()
 
 
 def test_each_image_is_distorted_in_its_own_way():
@@ -490,9 +519,11 @@ def test_a_training_normalizes_images_in_one_operation(data, tmp_path, monkeypat
 
 
 def test_smoothing_spreads_a_fraction_of_each_label_over_all_classes():
-    targets = np.eye(4, dtype=np.float32)[[0, 2]]
-    assert np.allclose(smooth(targets, 0.2), [[0.85, 0.05, 0.05, 0.05], [0.05, 0.05, 0.85, 0.05]])
-    assert smooth(np.array([3, 1]), 0.0).tolist() == [3, 1]
+    labels = tf.constant([0, 2, NO_CLASS])
+    alike = [0.25, 0.25, 0.25, 0.25]
+    smoothed = [[0.85, 0.05, 0.05, 0.05], [0.05, 0.05, 0.85, 0.05], alike]
+    assert np.allclose(probabilities(labels, 4, 0.2), smoothed)
+    assert probabilities(labels, 4).numpy().tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], alike]
 
 
 def test_the_loss_is_that_of_smoothed_labels_and_the_validation_loss_that_of_the_labels(data, tmp_path):

@@ -1,0 +1,41 @@
+"""Fine-tuning: start from the weights of an earlier model."""
+
+from pathlib import Path
+
+from mnist.errors import PipelineError
+from mnist.learning.backend import keras
+from mnist.learning.model import load_model
+
+
+class InitialWeightsError(PipelineError):
+    """The earlier model cannot be started from."""
+
+
+def start_from(path: Path, model: keras.Model) -> None:
+    """Give each layer of `model` the weights of the layer at its place in an earlier model, where these two fit.
+
+    Layers without weights do not count, so a dropout more or less is no hindrance. What is taken and what is not is
+    printed.
+
+    Raises:
+        ModelError: no such file, or no Keras model.
+        InitialWeightsError: no layer fits.
+    """
+    earlier, own = (
+        [layer for layer in each.layers if layer.weights] for each in (load_model(path, compile=False), model)
+    )
+    taken, fresh = [], [layer.name for layer in own[len(earlier) :]]
+    for layer, given in zip(own, earlier, strict=False):
+        if _form(layer) == _form(given):
+            layer.set_weights(given.get_weights())
+            taken.append(layer.name)
+        else:
+            fresh.append(layer.name)
+    if not taken:
+        raise InitialWeightsError(f"{path}: expected a model with a layer like one of {model.name}'s, found none")
+    print(f"{path}: weights taken for {', '.join(taken)}; fresh: {', '.join(fresh) or 'none'}", flush=True)
+
+
+def _form(layer: keras.Layer) -> tuple[str, list[tuple[int, ...]]]:
+    """What two layers must share to share their weights."""
+    return type(layer).__name__, [tuple(weight.shape) for weight in layer.weights]
