@@ -2,7 +2,7 @@
 
 Reads:  data/csv/{train,test}.csv, or those of data/seeds/<data set>/; params `dataset`, `datasets`, `architectures`,
         `trainings`
-Writes: metrics/seeds/<architecture>-<training>-<seed>.json, whose name begins with the data set if it is not the chosen one
+Writes: metrics/seeds/<architecture>-<training>-<seed>.json; a data set that is not the chosen one comes first
 Run:    python -m seeds.repeat --architecture fast --training fast --seed 0; `dvc repro seeds/dvc.yaml` runs them all
 """
 
