@@ -74,7 +74,7 @@ def _model(
                 "task": "image classification",
                 "modelArchitecture": pair.architecture,
                 "datasets": [{"ref": part["bom-ref"]} for part in datasets],
-                "inputs": [{"format": "float32 (n, 28, 28, 1) in 0 to 1, light on black"}],
+                "inputs": [{"format": f"float32 (n, {pair.shape[0]}, {pair.shape[1]}, 1) in 0 to 1, light on black"}],
                 "outputs": [{"format": f"float32 (n, {len(pair.classes)}), the probability of each class"}],
             },
             "quantitativeAnalysis": {

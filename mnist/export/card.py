@@ -8,12 +8,14 @@ from typing import Any
 
 from mnist.export.formats import Format
 from mnist.files import sha256
-from mnist.inference.about import About
+from mnist.inference.about import About, Preparation
+from mnist.inference.normalisation import BOX
+from mnist.pixels import Shape
 from mnist.sections import Params, Training
 
 PREPARATION = {
-    "ink": "white ink on black,\ncropped to the ink, its longer side fitted into 20 pixels, "
-    "and centred by its mass at pixel (14, 14) of 28×28,\nas MNIST's images are",
+    "ink": "white ink on black,\ncropped to the ink, fitted into {box[0]}×{box[1]} pixels with its sides' ratio kept, "
+    "and centred by its mass at pixel {middle},\nas MNIST's images are",
     "fit": "the whole picture, light on black, its sides' ratio kept",
 }
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
@@ -40,7 +42,7 @@ The Wilson interval reflects only the size of the test set; other seeds and othe
 
 ## Input and output
 
-Input: `image`, float32 `(n, 28, 28, 1)`, pixels / 255, so 0 to 1: {preparation}.
+Input: `image`, float32 `(n, {shape[0]}, {shape[1]}, 1)`, pixels / 255, so 0 to 1: {preparation}.
 Output: `probabilities`, float32 `(n, {count})`, of the classes {names}.
 The int8 LiteRT file takes the pixels as bytes 0 to 255 instead, and gives probabilities × 256 as bytes.
 
@@ -65,7 +67,7 @@ Each block below can be pasted into Python in this folder, after
 ```python
 import numpy as np
 
-pixels = np.zeros((1, 28, 28, 1), np.uint8)  # your images
+pixels = np.zeros((1, {shape[0]}, {shape[1]}, 1), np.uint8)  # your images
 x = pixels / np.float32(255)
 ```
 
@@ -119,7 +121,8 @@ def card(
         title=about.title,
         licence=about.licence,
         threshold=about.threshold,
-        preparation=PREPARATION[about.preparation],
+        shape=pair.shape,
+        preparation=prepared(about.preparation, pair.shape),
         unsure_test=metrics["unsure"]["test_images"],
         unsure_kinds=", ".join(f"{kind} {share:.1%}" for kind, share in metrics["unsure"]["no_class"].items()),
         limits="\n".join(f"- {line}" for line in (*uses(about), *limits(about))),
@@ -133,10 +136,19 @@ def card(
     )
 
 
+def prepared(preparation: Preparation, shape: Shape) -> str:
+    """How a picture becomes an image of this shape, in words."""
+    box, middle = [round(BOX * side) for side in shape], tuple(side // 2 for side in shape)
+    return PREPARATION[preparation].format(box=box, middle=middle)
+
+
 def made_up(settings: Training) -> str:
-    """A sentence about the images that a training adds; nothing where it adds none."""
+    """Sentences about the images that a training adds and the weights that it starts from; nothing without either."""
     added = [f"{share:.0%} {text}" for name, text in MADE_UP.items() if (share := getattr(settings, name))]
-    return f"\nMade-up images were added to these: {', '.join(added)}." if added else ""
+    said = f"\nMade-up images were added to these: {', '.join(added)}." if added else ""
+    return said + (
+        f"\nIt started from the weights in `{settings.initial_weights}`." if settings.initial_weights else ""
+    )
 
 
 def uses(about: About) -> list[str]:

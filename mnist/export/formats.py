@@ -22,7 +22,7 @@ class Format(NamedTuple):
     suffix: str  # of the file or folder
     write: Callable[[Source, Path], object]
     load: Callable[[Path, Source], keras.Model | Predict]
-    usage: str  # lines of Python; {file} is the file, `x` the float32 input (n, 28, 28, 1) in 0–1, `pixels` its bytes
+    usage: str  # lines of Python; {file} is the file, `x` the float32 input in 0–1, `pixels` its bytes
     exact: bool = True  # the same predictions as the model; otherwise nearly its accuracy
 
     def file(self, version: str) -> str:

@@ -11,7 +11,7 @@ from mnist.learning.backend import keras
 from mnist.learning.feed import BATCH
 from mnist.pixels import scale
 
-Images = np.ndarray  # uint8 (n, 28, 28)
+Images = np.ndarray  # uint8 (n, rows, columns)
 Predict = Callable[[Images], np.ndarray]  # → float32 (n, classes)
 
 
@@ -25,7 +25,7 @@ class Source(NamedTuple):
 
 
 def inputs(images: Images) -> np.ndarray:
-    """The model's input, float32 `(n, 28, 28, 1)` in 0–1."""
+    """The model's input, float32 `(n, rows, columns, 1)` in 0–1."""
     return scale(images.astype(np.float32))
 
 

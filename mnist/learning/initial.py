@@ -18,9 +18,11 @@ def start_from(path: Path, model: keras.Model) -> None:
     printed.
 
     Raises:
-        ModelError: no such file, or no Keras model.
-        InitialWeightsError: no layer fits.
+        InitialWeightsError: no such file, or no layer fits.
+        ModelError: no Keras model.
     """
+    if not path.is_file():
+        raise InitialWeightsError(f"{path}: expected a model to start from, found no such file")
     earlier, own = (
         [layer for layer in each.layers if layer.weights] for each in (load_model(path, compile=False), model)
     )
