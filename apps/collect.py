@@ -7,6 +7,7 @@ files with MNIST's names (also .gz), which stay where they are. Then `dvc repro`
 """
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -181,9 +182,10 @@ def enter(name: str, folder: Path, about: dict[str, str], data: Description) -> 
     content["datasets"].pop(name, None)
     content["datasets"].insert(0, name, entry)
     content.update(chosen)
-    with atomic(PARAMS) as scratch:
+    with atomic(PARAMS.resolve()) as scratch:
         with scratch.open("w", encoding="utf-8") as file:
             yaml.dump(content, file)
+        shutil.copymode(PARAMS, scratch)
         try:
             load_params(scratch)
         except ParamsError as error:

@@ -45,17 +45,17 @@ def samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figur
     """The first images of each class, one class a row, its name at the left; many classes side by side."""
     blocks = -(-len(classes) // CLASSES_A_BLOCK)
     rows, columns = -(-len(classes) // blocks), max(4, 16 // blocks)
-    names = [shortened(name) for name in classes]
-    width = blocks * (columns * 0.5 + 0.08 * max(map(len, names)))
+    names, (height, wide) = [shortened(name) for name in classes], images.shape[1:]
+    width = blocks * (columns * 0.5 * wide / height + 0.08 * max(map(len, names)))
     figure = Figure(figsize=(width, rows * 0.5 + 0.1), dpi=110, layout="constrained")
     for block, axes in enumerate(figure.subplots(1, blocks, squeeze=False)[0]):
         shown = range(block * rows, min((block + 1) * rows, len(classes)))
-        sheet = np.zeros((rows, 30, columns, 28), np.uint8)  # a line of paper above and below each image
+        sheet = np.zeros((rows, height + 2, columns, wide), np.uint8)  # a line of paper above and below each image
         for row, label in enumerate(shown):
             chosen = images[labels == label][:columns]
             sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
-        axes.imshow(sheet.reshape(-1, 28 * columns), **ON_PAPER)
-        axes.set(xticks=[], yticks=[30 * row + 14.5 for row in range(len(shown))])
+        axes.imshow(sheet.reshape(-1, wide * columns), **ON_PAPER)
+        axes.set(xticks=[], yticks=[(height + 2) * row + height / 2 + 0.5 for row in range(len(shown))])
         axes.set_yticklabels([names[label] for label in shown], color=INK, fontsize=12)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -139,7 +139,9 @@ def misclassified(
     wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
     longest = max(map(len, names))
     columns = 10 if longest <= 3 else 6
-    width, height = 33 + 3 * max(0, longest - 3), 41  # of an image of 28×28 with its caption and the space around it
+    # Of an image and of the space with its caption, as if it had 28 rows.
+    half = 14 * images.shape[2] / images.shape[1]
+    width, height = 2 * half + 5 + 3 * max(0, longest - 3), 41
     rows = max(1, -(-len(wrong) // columns))
     size = (columns * width * 1.05 / 33, rows * 1.3 + 0.5)
     figure = Figure(figsize=size, dpi=110, layout="constrained")
@@ -151,12 +153,12 @@ def misclassified(
     axes = figure.subplots()
     axes.axis("off")
     for place, index in enumerate(wrong):
-        middle, top = place % columns * width + 14, place // columns * height
-        axes.imshow(images[index], extent=(middle - 14, middle + 14, top + 28, top), **ON_PAPER)
+        middle, top = place % columns * width + half, place // columns * height
+        axes.imshow(images[index], extent=(middle - half, middle + half, top + 28, top), **ON_PAPER)
         guess = predicted[index]
         caption = f"{names[labels[index]]} → {names[guess]}  {probabilities[index, guess]:.0%}"
         axes.text(middle, top - 3, caption, ha="center", fontsize=8, color=INK)
-    axes.set(xlim=(11 - width / 2, columns * width + 14 - width / 2), ylim=(rows * height - 11, -11))
+    axes.set(xlim=(half - 3 - width / 2, columns * width + half - width / 2), ylim=(rows * height - 11, -11))
     return figure
 
 

@@ -22,7 +22,7 @@ SMALL = [
     {"MaxPooling2D": {"pool_size": 2}},
     {"Flatten": {}},
     {"Dropout": {"rate": 0.1}},
-    {"Dense": {"units": 10, "activation": "softmax"}},
+    {"Dense": {"activation": "softmax"}},
 ]
 QUICK = {
     "epochs": 8,

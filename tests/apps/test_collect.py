@@ -63,8 +63,21 @@ def test_a_folder_for_each_class_becomes_four_files_and_an_entry(run_module, fol
     assert (params["dataset"], params["training"], entry["title"]) == ("own", "few", "Bars")
     assert (entry["classes"], entry["sources"], entry["preparation"]) == (["flat", "upright"], ["file:data/own"], "fit")
     after = (tmp_path / "params.yaml").read_text()
+    gone = [line.partition(" ")[0] for line in before.splitlines() if line not in after.splitlines()]
+    assert gone == ["dataset:", "training:"]
     comments = [[line.partition("#")[2] for line in text.splitlines() if "#" in line] for text in (before, after)]
     assert comments[0] == comments[1]
+
+
+def test_the_parameters_keep_their_mode_and_stay_behind_a_link(run_module, folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "params.yaml").rename(tmp_path / "elsewhere/params.yaml")
+    (tmp_path / "elsewhere/params.yaml").chmod(0o640)
+    (tmp_path / "params.yaml").symlink_to("elsewhere/params.yaml")
+    assert run_module("-m", "apps.collect", "pictures", "own").returncode == 0
+    assert (tmp_path / "params.yaml").is_symlink()
+    assert (tmp_path / "elsewhere/params.yaml").stat().st_mode & 0o777 == 0o640
+    assert "own" in load_params(tmp_path / "elsewhere/params.yaml").datasets
 
 
 def test_the_same_pictures_give_the_same_bytes_and_another_seed_another_split(run_module, folder, tmp_path):

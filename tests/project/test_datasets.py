@@ -1,7 +1,9 @@
 """Other data sets through the whole pipeline, by the real dvc: many classes, another shape, an earlier model."""
 
 import shutil
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -14,20 +16,23 @@ from tests.digits import render
 pytestmark = pytest.mark.slow
 
 # As EMNIST's balanced classes: digits, capitals, and the small letters that look unlike theirs.
+FONTS = ["DejaVuSans", "DejaVuSerif", "STIXGeneral", "cmr10", "cmtt10"]
 BALANCED = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"
 
 
 def draw(folder, characters, pictures, wide=1):
-    """Draw each character this many times, at random places and sizes, in a folder for each."""
+    """Draw each character this many times, in several fonts and turned a little, in a folder for each."""
     rng = np.random.default_rng(0)
-    for number, text in enumerate(characters):
-        (folder / f"{number:02d} {text}").mkdir(parents=True)
+    fonts = [Path(matplotlib.get_data_path(), f"fonts/ttf/{name}.ttf") for name in FONTS]
+    for text in characters:
+        (folder / text).mkdir(parents=True)
         for picture in range(pictures):
             page = Image.new("L", (64 * wide, 64), 255)
-            font = ImageFont.load_default(int(rng.integers(32, 48)))
+            font = ImageFont.truetype(fonts[picture % len(fonts)], int(rng.integers(32, 48)))
             place = (int(rng.integers(26, 38)) * wide, int(rng.integers(28, 36)))
             ImageDraw.Draw(page).text(place, text, int(rng.integers(90)), font, anchor="mm")
-            page.save(folder / f"{number:02d} {text}" / f"{picture}.png")
+            turned = page.rotate(rng.uniform(-15, 15), Image.Resampling.BICUBIC, fillcolor=255)
+            turned.save(folder / text / f"{picture}.png")
 
 
 def shape_of(path):
@@ -42,11 +47,11 @@ def test_47_classes_from_folders_to_answers(tmp_path):
     assert said.splitlines()[0] == "1,128 pictures to train on, 282 to test with, 0 left out"
     clone.run("dvc", "repro")
     metrics = read_json(clone, "metrics/evaluate.json")
-    assert metrics["accuracy"] > 0.9 and len(metrics["classes"]) == 47  # 0.02 is chance
+    assert metrics["accuracy"] > 0.7 and len(metrics["classes"]) == 47  # 0.02 is chance
     card = (clone.folder / "models/export/README.md").read_text(encoding="utf-8")
-    assert "telling 47 classes apart" in card and "of the classes 00 0, 01 1," in card
-    answer = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", "../pictures/10 A/3.png")
-    assert answer.splitlines()[1].split(",")[1] == "10 A"
+    assert "telling 47 classes apart" in card and "of the classes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, A, B, C," in card
+    answer = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", "../pictures/A/3.png")
+    assert answer.splitlines()[1].split(",")[1] == "A"
     for name in ("samples", "confusion", "misclassified"):
         rows, columns = shape_of(clone.folder / f"metrics/plots/{name}.png")
         assert 100 < rows < 2500 and 300 < columns < 2500
@@ -60,8 +65,8 @@ def test_images_of_another_shape_from_folders_to_answers(tmp_path):
     assert (clone.folder / "data/csv/train.csv").read_text().startswith("label,pixel0,")
     assert ",pixel1151\n" in (clone.folder / "data/csv/train.csv").read_text()
     assert read_json(clone, "metrics/evaluate.json")["accuracy"] > 0.9
-    answer = clone.run("python", "-m", "apps.predict", "--csv", "../pictures/01 B/3.png")
-    assert answer.splitlines()[1].split(",")[1] == "01 B"
+    answer = clone.run("python", "-m", "apps.predict", "--csv", "../pictures/B/3.png")
+    assert answer.splitlines()[1].split(",")[1] == "B"
     assert "float32 `(n, 24, 48, 1)`" in (clone.folder / "models/export/README.md").read_text(encoding="utf-8")
 
 
