@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from mnist.data.folders import FolderError, listed
 from mnist.data.idx import write_idx
-from mnist.data.idx_folders import FILES, Description, described
+from mnist.data.idx_folders import FILES, LARGEST, SMALLEST, Description, described
 from mnist.errors import PipelineError, run
 from mnist.files import atomic, sha256
 from mnist.inference.command import printable
@@ -33,7 +33,7 @@ from mnist.pixels import SHAPE, Shape
 from mnist.sections import Key
 
 PARAMS = Path("params.yaml")
-LARGEST = 256  # classes; a label is a byte
+MOST = 256  # classes; a label is a byte
 FEW = 10_000  # pictures to train on; fewer get the training that is made for few
 Preparer = Callable[[bytes, str, Shape], np.ndarray]
 KINDS: dict[str, tuple[str, Preparer]] = {
@@ -55,11 +55,13 @@ def main() -> None:
     about = {"title": arguments.title, "licence": arguments.licence, "preparation": preparation}
     if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in FILES):
         check_entry(arguments.name, source)
-        enter(arguments.name, source, about, described(source))
+        if arguments.shape:
+            raise CollectError(f"{source}: expected no --shape, as IDX files have their own, found one")
+        enter(arguments.name, source, about, described(source), by_hand=("classes", "shape", "transpose"))
         return
     check_entry(arguments.name, target)
     check_target(source, target)
-    shape = tuple(arguments.shape)
+    shape = tuple(arguments.shape or SHAPE)
     classes, parts = collected(source, prepared, shape, arguments.test, arguments.seed)
     with atomic(target) as folder:  # both or neither
         digests = written(parts, folder)
@@ -74,7 +76,7 @@ def parse() -> argparse.Namespace:
     kind = "digits: find the ink, cut it out, centre it, as MNIST's are; pictures: take them whole (default)"
     parser.add_argument("--as", dest="kind", choices=KINDS, default="pictures", help=kind)
     size = f"of an image, in pixels (default: {SHAPE[0]} {SHAPE[1]})"
-    parser.add_argument("--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), default=list(SHAPE), help=size)
+    parser.add_argument("--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help=size)
     parser.add_argument("--test", type=float, default=0.2, help="fraction of each class for testing (default: 0.2)")
     parser.add_argument("--seed", type=int, default=0, help="which pictures these are (default: 0)")
     parser.add_argument("--title", default="Own pictures", help="what they show, for the model card and the apps")
@@ -82,8 +84,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if not 0 < arguments.test < 1:
         parser.error(f"argument --test: expected a fraction between 0 and 1, found {arguments.test}")
-    if not all(8 <= side <= 128 for side in arguments.shape):
-        parser.error(f"argument --shape: expected 8 to 128 pixels a side, found {arguments.shape}")
+    if not all(SMALLEST <= side <= LARGEST for side in arguments.shape or ()):
+        parser.error(f"argument --shape: expected {SMALLEST} to {LARGEST} pixels a side, found {arguments.shape}")
     if arguments.seed < 0:
         parser.error(f"argument --seed: expected 0 or more, found {arguments.seed}")
     if not arguments.source:
@@ -123,8 +125,8 @@ def collected(
         FolderError: see mnist.data.folders; or a class without a picture that can be read.
     """
     listing, refused, parts = listed(folder, test, seed), 0, {}
-    if len(listing.classes) > LARGEST:
-        raise FolderError(f"{folder}: expected at most {LARGEST} classes, found {len(listing.classes)}")
+    if len(listing.classes) > MOST:
+        raise FolderError(f"{folder}: expected at most {MOST} classes, found {len(listing.classes)}")
     with tqdm(total=len(listing.train) + len(listing.test), unit=" pictures", disable=not sys.stderr.isatty()) as bar:
         for part, files in (("train", listing.train), ("t10k", listing.test)):
             images, labels = [], []
@@ -166,8 +168,12 @@ def written(parts: dict[str, Part], folder: Path) -> dict[str, str]:
     return {name: sha256(folder / name) for name in FILES}
 
 
-def enter(name: str, folder: Path, about: dict[str, str], data: Description) -> None:
-    """Put the entry into params.yaml, in the place of one of the same name, and choose it; comments stay."""
+def enter(name: str, folder: Path, about: dict[str, str], data: Description, by_hand: tuple[str, ...] = ()) -> None:
+    """Put the entry into params.yaml, in the place of one of the same name, and choose it; comments stay.
+
+    Args:
+        by_hand: what stays as an earlier entry has it.
+    """
     names = CommentedSeq(map(DoubleQuotedScalarString, data.classes))
     names.fa.set_flow_style()
     texts = {key: DoubleQuotedScalarString(text) for key, text in about.items()}
@@ -179,8 +185,8 @@ def enter(name: str, folder: Path, about: dict[str, str], data: Description) -> 
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(PARAMS.read_text(encoding="utf-8"))
-    content["datasets"].pop(name, None)
-    content["datasets"].insert(0, name, entry)
+    earlier = content["datasets"].pop(name, {})
+    content["datasets"].insert(0, name, entry | {key: earlier[key] for key in by_hand if key in earlier})
     content.update(chosen)
     with atomic(PARAMS.resolve()) as scratch:
         with scratch.open("w", encoding="utf-8") as file:

@@ -36,7 +36,10 @@ def main() -> None:
         for prefix, table in (("train", "train.csv"), ("t10k", "test.csv")):
             pair = raw / f"{prefix}-images-idx3-ubyte", raw / f"{prefix}-labels-idx1-ubyte"
             blocks = read_pairs(*pair, len(dataset.classes), dataset.size, BLOCK, dataset.transpose)
-            print(f"{OTHER_TABLES / name / table}: {write_csv(blocks, folder / table, dataset.size):,} rows")
+            rows = write_csv(blocks, folder / table, dataset.size)
+            if not rows:
+                raise PipelineError(f"{pair[0].name}: expected images, found none")
+            print(f"{OTHER_TABLES / name / table}: {rows:,} rows")
 
 
 if __name__ == "__main__":

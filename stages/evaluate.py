@@ -37,6 +37,8 @@ def main() -> None:
     classes = pair.classes
     model = load_model(MODEL, compile=False)
     images, labels = read_csv(TEST_CSV, len(classes), pair.shape)
+    if (found := model.input_shape[1:3]) != pair.shape:
+        raise ModelError(f"{MODEL}: expected images of shape {pair.shape}, found {found}; run the train stage again")
     probabilities = predict(model, images)
     check(probabilities, classes)
 

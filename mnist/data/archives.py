@@ -45,11 +45,12 @@ def unpack_member(archive: Path, name: str, folder: Path) -> None:
     """Take `name`, or `name.gz` unpacked, out of a zip archive into the folder, wherever in the archive it lies."""
     try:
         with zipfile.ZipFile(archive) as content:
-            found = {PurePosixPath(member).name: member for member in content.namelist()}
-            chosen = next((each for each in (name, f"{name}.gz") if each in found), None)
-            if chosen is None:
-                raise SourceError(f"{archive.name}: expected {name} or {name}.gz in it, found neither")
-            with content.open(found[chosen]) as member, (folder / chosen).open("wb") as file:
+            members = [part for part in content.infolist() if not part.is_dir()]
+            found = [part for part in members if PurePosixPath(part.filename).name in (name, f"{name}.gz")]
+            if len(found) != 1:
+                raise SourceError(f"{archive.name}: expected one {name} or {name}.gz in it, found {len(found)}")
+            chosen = PurePosixPath(found[0].filename).name
+            with content.open(found[0]) as member, (folder / chosen).open("wb") as file:
                 _copy(member, file, chosen)
     except SourceError:
         raise

@@ -142,7 +142,7 @@ def _from_folder(folder: str, name: str, target: Path) -> None:
     """Copy `name` from a folder on this machine, or unpack `name.gz`; or take it out of an archive."""
     place = Path(folder.removeprefix("//"))
     plain, packed = place / name, place / f"{name}.gz"
-    if place.suffix == ".zip" and place.is_file():
+    if place.is_file():
         unpack_member(place, name, target)
     elif plain.is_file():
         shutil.copyfile(plain, target / name)

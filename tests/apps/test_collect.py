@@ -110,6 +110,27 @@ def test_idx_files_stay_where_they_are_and_get_an_entry(run_module, tmp_path):
     assert (entry["classes"], entry["sources"]) == ([str(digit) for digit in range(10)], ["file:elsewhere"])
 
 
+def test_idx_files_of_another_shape_get_an_entry_in_which_what_is_changed_by_hand_stays(run_module, tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    for part, count in (("train", 6), ("t10k", 4)):
+        (tmp_path / f"elsewhere/{part}-images-idx3-ubyte").write_bytes(idx_bytes((count, 20, 30), 3))
+        labels = idx_bytes((count,))[:-1] + b"\1"
+        (tmp_path / f"elsewhere/{part}-labels-idx1-ubyte").write_bytes(labels)
+    assert run_module("-m", "apps.collect", "elsewhere", "own").returncode == 0
+    yaml = YAML()
+    params = yaml.load(tmp_path / "params.yaml")
+    assert params["datasets"]["own"]["shape"] == [20, 30]
+    params["datasets"]["own"].update(classes=["cat", "dog"], shape=[30, 20], transpose=True)
+    yaml.dump(params, tmp_path / "params.yaml")
+    assert run_module("-m", "apps.collect", "elsewhere", "own", "--title", "Animals").returncode == 0
+    entry = yaml.load(tmp_path / "params.yaml")["datasets"]["own"]
+    assert (entry["classes"], entry["shape"], entry["transpose"]) == (["cat", "dog"], [30, 20], True)
+    assert entry["title"] == "Animals"
+    done = run_module("-m", "apps.collect", "elsewhere", "own", "--shape", "20", "30")
+    assert done.stderr == "error: elsewhere: expected no --shape, as IDX files have their own, found one\n"
+
+
 def test_a_name_that_stands_for_something_else_is_refused(run_module, folder, tmp_path):
     before = (tmp_path / "params.yaml").read_bytes()
     done = run_module("-m", "apps.collect", "pictures", "mnist")
@@ -172,6 +193,14 @@ def test_damaged_parameters_are_one_line(run_module, folder, tmp_path, content):
     [
         ("train-images-idx3-ubyte", b"garbage", "expected IDX magic"),
         ("train-images-idx3-ubyte", idx_bytes((1437, 32, 32)), "expected images of 32×32 pixels, found 28×28"),
+        (
+            "train-images-idx3-ubyte",
+            idx_bytes((1437, 7, 28)),
+            "expected images of 8 to 128 pixels a side, found [7, 28]",
+        ),
+        ("train-images-idx3-ubyte", idx_bytes((1437,)), "expected images of 8 to 128 pixels a side, found []"),
+        ("train-labels-idx1-ubyte", idx_bytes((1437, 1, 1)), "expected labels, in 1 dimension, found 3 dimensions"),
+        ("train-labels-idx1-ubyte", idx_bytes((1437,)), "expected labels of at least 2 classes, found 1"),
         ("t10k-labels-idx1-ubyte", idx_bytes((300,)), "expected equal counts, found 360 images and 300 labels"),
         (
             "train-labels-idx1-ubyte",

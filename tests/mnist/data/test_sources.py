@@ -285,7 +285,12 @@ def test_an_archive_on_this_machine_is_a_source(tmp_path, folder, members):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (EMNIST, "all.zip: expected first-ubyte or first-ubyte.gz in it, found neither"),
+        (EMNIST, "all.zip: expected one first-ubyte or first-ubyte.gz in it, found 0"),
+        (
+            zipped({"a/first-ubyte": b"", "b/first-ubyte": b""}),
+            "all.zip: expected one first-ubyte or first-ubyte.gz in it, found 2",
+        ),
+        (zipped({"first-ubyte/": b""}), "all.zip: expected one first-ubyte or first-ubyte.gz in it, found 0"),
         (EMNIST[:-30], "all.zip: expected a zip archive; "),
         (zipped({"first-ubyte.gz": b"no gzip"}), "first-ubyte.gz: expected gzip data, found b'no gzip'…"),
         (zipped({"../../first-ubyte": b"other"}), "first-ubyte: expected SHA-256"),

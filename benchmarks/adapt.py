@@ -1,0 +1,78 @@
+"""What an earlier model is worth: a few pictures of one's own, trained on from MNIST's model and afresh.
+
+The pictures are scikit-learn's digits, prepared as the reader does; the first ones of each class are trained on and all
+others are read. Means of two seeds. `adapt` and `few` are the trainings of params.yaml.
+
+Reads:  models/initial/MNIST_keras_CNN.h5, params.yaml
+Writes: benchmarks/adapt.json
+Run:    python -m benchmarks.adapt
+"""
+
+import contextlib
+import io
+import statistics
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from benchmarks.pictures import render
+from benchmarks.report import report
+from mnist.errors import run
+from mnist.inference.prepare import prepare
+from mnist.learning.backend import keras, settings
+from mnist.learning.checkpoint import History
+from mnist.learning.feed import Data
+from mnist.learning.model import predict
+from mnist.learning.training import train
+from mnist.params import load_params
+
+COUNTS = (10, 50, 100)  # pictures of each class
+SEEDS = (0, 1)
+TRAININGS = ("few", "adapt")
+
+
+class NoCheckpoint:
+    """Starts afresh and keeps nothing."""
+
+    def load(self, model: keras.Model) -> History:
+        """Nothing to go on from."""
+        return []
+
+    def save(self, model: keras.Model, history: History) -> None:
+        """Nothing to keep."""
+
+
+@settings()
+def main() -> None:
+    """Train each way with each number of pictures."""
+    digits = load_digits()
+    data = np.stack([prepare(render(image, 64)) for image in digits.images]), digits.target.astype(np.uint8)
+    rows = []
+    for count in COUNTS:
+        learnt = among_the_first(data[1], count)
+        for training in TRAININGS:
+            right = [accuracy(training, seed, data, learnt) for seed in SEEDS]
+            row = {"pictures_of_each": count, "training": training, "read": int((~learnt).sum())}
+            rows.append(row | {"accuracy": statistics.mean(right), "worst": min(right)})
+    report("adapt", rows)
+
+
+def among_the_first(labels: np.ndarray, count: int) -> np.ndarray:
+    """Boolean `(n,)`: which are among the first `count` of their class."""
+    learnt = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        learnt[np.flatnonzero(labels == label)[:count]] = True
+    return learnt
+
+
+def accuracy(training: str, seed: int, data: Data, learnt: np.ndarray) -> float:
+    """Accuracy, 0–1, of the default network on the pictures that it has not learnt."""
+    pair = load_params().pair(training=training)._replace(seed=seed, classes=[str(digit) for digit in range(10)])
+    with contextlib.redirect_stdout(io.StringIO()):  # a line for each epoch
+        model, _ = train(pair, (data[0][learnt], data[1][learnt]), NoCheckpoint())  # type: ignore[arg-type]
+    answers = predict(model, data[0][~learnt])
+    return float((answers.argmax(axis=1) == data[1][~learnt]).mean())
+
+
+if __name__ == "__main__":
+    run(main)
