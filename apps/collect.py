@@ -7,19 +7,15 @@ files with MNIST's names (also .gz), which stay where they are. Then `dvc repro`
 """
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from tqdm import tqdm
 
+from mnist.data.entry import check_entry, enter
 from mnist.data.folders import FolderError, listed
 from mnist.data.idx import write_idx
 from mnist.data.idx_folders import FILES, LARGEST, SMALLEST, Description, described
@@ -28,13 +24,11 @@ from mnist.files import atomic, sha256
 from mnist.inference.command import printable
 from mnist.inference.picture import PictureError, read_bytes
 from mnist.inference.prepare import fitted_whole, levels_of, prepare
-from mnist.params import ParamsError, load_params
 from mnist.pixels import SHAPE, Shape
 from mnist.sections import Key
 
 PARAMS = Path("params.yaml")
 MOST = 256  # classes; a label is a byte
-FEW = 10_000  # pictures to train on; fewer get the training that is made for few
 Preparer = Callable[[bytes, str, Shape], np.ndarray]
 KINDS: dict[str, tuple[str, Preparer]] = {
     "digits": ("ink", prepare),
@@ -54,18 +48,19 @@ def main() -> None:
     preparation, prepared = KINDS[arguments.kind]
     about = {"title": arguments.title, "licence": arguments.licence, "preparation": preparation}
     if any((source / name).is_file() or (source / f"{name}.gz").is_file() for name in FILES):
-        check_entry(arguments.name, source)
+        check_entry(PARAMS, arguments.name, source)
         if arguments.shape:
             raise CollectError(f"{source}: expected no --shape, as IDX files have their own, found one")
-        enter(arguments.name, source, about, described(source), by_hand=("classes", "shape", "transpose"))
+        enter(PARAMS, arguments.name, source, about, described(source), by_hand=("classes", "shape", "transpose"))
         return
-    check_entry(arguments.name, target)
+    check_entry(PARAMS, arguments.name, target)
     check_target(source, target)
     shape = tuple(arguments.shape or SHAPE)
     classes, parts = collected(source, prepared, shape, arguments.test, arguments.seed)
     with atomic(target) as folder:  # both or neither
         digests = written(parts, folder)
-        enter(arguments.name, target, about, Description(classes, shape, digests, len(parts["train"][0])))
+        data = Description(classes, shape, digests, len(parts["train"][0]))
+        enter(PARAMS, arguments.name, target, about, data)
 
 
 def parse() -> argparse.Namespace:
@@ -94,16 +89,9 @@ def parse() -> argparse.Namespace:
         TypeAdapter(Key).validate_python(arguments.name)
     except ValidationError:
         parser.error(f"argument name: expected up to 64 of a-z, A-Z, 0-9, _ and -, found {arguments.name!a}")
-    if arguments.name in ("raw", "csv"):
+    if arguments.name in ("raw", "csv", "seeds"):
         parser.error(f"argument name: expected another one: data/{arguments.name} is the pipeline's own")
     return arguments
-
-
-def check_entry(name: str, folder: Path) -> None:
-    """Raise CollectError where params.yaml has an entry of that name for something else; ParamsError if it is wrong."""
-    known = load_params(PARAMS).datasets.get(name)
-    if known and known.sources != [f"file:{folder}"]:
-        raise CollectError(f"{PARAMS}: datasets.{name}: expected a name that is free, found one of {known.sources[0]}")
 
 
 def check_target(source: Path, target: Path) -> None:
@@ -166,38 +154,6 @@ def written(parts: dict[str, Part], folder: Path) -> dict[str, str]:
             with (folder / f"{part}-{kind}-ubyte").open("wb") as file:
                 write_idx(file, array)
     return {name: sha256(folder / name) for name in FILES}
-
-
-def enter(name: str, folder: Path, about: dict[str, str], data: Description, by_hand: tuple[str, ...] = ()) -> None:
-    """Put the entry into params.yaml, in the place of one of the same name, and choose it; comments stay.
-
-    Args:
-        by_hand: what stays as an earlier entry has it.
-    """
-    names = CommentedSeq(map(DoubleQuotedScalarString, data.classes))
-    names.fa.set_flow_style()
-    texts = {key: DoubleQuotedScalarString(text) for key, text in about.items()}
-    entry: dict[str, Any] = texts | {"classes": names}
-    entry |= {} if data.shape == SHAPE else {"shape": list(data.shape)}
-    entry |= {"sources": [f"file:{folder}"], "sha256": data.digests}
-    chosen = {"dataset": name} | ({"training": "few"} if data.num_training < FEW else {})
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
-    earlier = content["datasets"].pop(name, {})
-    content["datasets"].insert(0, name, entry | {key: earlier[key] for key in by_hand if key in earlier})
-    content.update(chosen)
-    with atomic(PARAMS.resolve()) as scratch:
-        with scratch.open("w", encoding="utf-8") as file:
-            yaml.dump(content, file)
-        shutil.copymode(PARAMS, scratch)
-        try:
-            load_params(scratch)
-        except ParamsError as error:
-            raise CollectError(str(error).replace(str(scratch), str(PARAMS))) from None
-    said = " and ".join(f"{key} is now {value}" for key, value in chosen.items())
-    print(f"{PARAMS}: {said}; `dvc repro` trains on the {len(data.classes)} classes")
 
 
 if __name__ == "__main__":

@@ -40,12 +40,20 @@ def percent(value):
     return f"{value:.2%}".rstrip("%")
 
 
-def test_each_pairs_mean_is_that_of_its_committed_seeds():
-    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d., ]+) % \|$", SECTIONS["Results"], re.MULTILINE)
-    assert {"fast-fast", "bn_cnn-one_cycle"} == {f"{architecture}-{training}" for architecture, training, *_ in rows}
+@pytest.mark.parametrize(
+    ("section", "dataset", "pairs"),
+    [
+        ("Results", "", {("fast", "fast"), ("bn_cnn", "one_cycle")}),
+        ("Other data sets", "fashion_mnist-", {("fashion", "fashion"), ("bn_cnn", "one_cycle")}),
+    ],
+)
+def test_each_pairs_mean_is_that_of_its_committed_seeds(section, dataset, pairs):
+    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d., ]+) % \|$", SECTIONS[section], re.MULTILINE)
+    assert pairs == {(architecture, training) for architecture, training, *_ in rows}
     seeds = metrics_in("seeds")
     for architecture, training, average, each in rows:
-        found = [seeds[name]["accuracy"] for name in sorted(seeds) if name.startswith(f"{architecture}-{training}-")]
+        start = f"{dataset}{architecture}-{training}-"
+        found = [seeds[name]["accuracy"] for name in sorted(seeds) if name.startswith(start)]
         assert each == ", ".join(map(percent, found))
         assert average == percent(mean(found))
 
@@ -80,6 +88,17 @@ def test_what_is_read_of_other_pictures_is_what_the_benchmarks_found():
     rows = found["rows of 2 to 8 digits"]
     assert f"Of {rows['number']:,} rows of 2 to 8 test digits, {rows['right']:.1%}".replace("%", " %") in text
     assert f"{found['clothes']['unsure_or_empty']:.1%} are called unsure".replace("%", " %") in text
+
+
+def test_what_an_earlier_model_is_worth_is_what_the_benchmark_found():
+    rows = json.loads(git("show", f"{COMMIT}:benchmarks/adapt.json"))["results"]
+    expected = [(row["pictures_of_each"], row["training"], f"{row['accuracy']:.1%}") for row in rows]
+    found = re.findall(r"^\| (\d+) \| ([\d.]+) % \| ([\d.]+) % \|$", SECTIONS["Other data sets"], re.MULTILINE)
+    assert expected == [
+        (int(count), training, f"{share}%")
+        for count, *shares in found
+        for training, share in zip(("few", "adapt"), shares, strict=True)
+    ]
 
 
 def test_the_baselines_are_those_of_the_committed_metrics():
