@@ -79,7 +79,7 @@ def host(request, published, tmp_path):
 
 @pytest.mark.slow
 def test_a_fresh_clone_reads_a_picture_by_readmes_lines(published, user):
-    answer = user.run("sh", "-ec", block("dvc pull --remote released"))
+    answer = user.run("sh", "-ec", block("dvc pull --remote released models/export"))
     assert re.search(r"docs/digit\.png +\d", answer)
     assert digest(user, ONNX) == digest(published, ONNX)
     assert not (user.folder / MODEL).exists()
