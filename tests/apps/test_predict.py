@@ -140,8 +140,12 @@ def test_missing_model_says_how_to_get_it(tmp_path):
     assert (done.returncode, done.stdout, done.stderr.decode()) == (1, b"", line)
 
 
-def of_other_size(model):
-    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 14
+def of_colours(model):
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 3
+
+
+def of_any_size(model):
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "rows"
 
 
 def of_an_older_export(model):
@@ -151,7 +155,8 @@ def of_an_older_export(model):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (of_other_size, "expected (n, 28, 28, 1) → (n, classes), found"),
+        (of_colours, "expected (n, rows, columns, 1) → (n, classes), found"),
+        (of_any_size, "expected (n, rows, columns, 1) → (n, classes), found"),
         (of_an_older_export, "expected a model that says its classes, found none ('title'); export it again"),
         (None, "expected an ONNX model, found"),
     ],
