@@ -34,7 +34,7 @@ CARD = """\
 |---|---|---|---|
 | {accuracy:.2%} | {accuracy_low:.2%} to {accuracy_high:.2%} | {loss:.4f} | {calibration_error:.4f} |
 
-The Wilson interval reflects only the size of the test set; other seeds and other people's handwriting vary more.
+The Wilson interval reflects only the size of the test set; other seeds and other people's pictures vary more.
 
 ## Use and limits
 
