@@ -9,15 +9,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from mnist.data.idx import read_pairs
+from mnist.data.conversion import write_tables
 from mnist.data.sources import fetch
-from mnist.data.table import write_csv
 from mnist.errors import PipelineError, nearest, run
 from mnist.files import atomic
 from mnist.params import load_params
 from mnist.paths import OTHER_TABLES
-
-BLOCK = 20_000  # rows in memory at a time
 
 
 def main() -> None:
@@ -33,12 +30,9 @@ def main() -> None:
         raw = Path(scratch, "raw")
         raw.mkdir()
         fetch(dataset.sources, dataset.sha256.model_dump(by_alias=True), raw, dataset.files.model_dump(by_alias=True))
-        for prefix, table in (("train", "train.csv"), ("t10k", "test.csv")):
-            pair = raw / f"{prefix}-images-idx3-ubyte", raw / f"{prefix}-labels-idx1-ubyte"
-            blocks = read_pairs(*pair, len(dataset.classes), dataset.size, BLOCK, dataset.transpose)
-            rows = write_csv(blocks, folder / table, dataset.size)
+        for prefix, table, rows in write_tables(raw, dataset, folder):
             if not rows:
-                raise PipelineError(f"{pair[0].name}: expected images, found none")
+                raise PipelineError(f"{prefix}-images-idx3-ubyte: expected images, found none")
             print(f"{OTHER_TABLES / name / table}: {rows:,} rows")
 
 
