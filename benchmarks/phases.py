@@ -76,7 +76,8 @@ def main() -> None:
     """Import the stage, put the clock around the functions it calls, run it."""
     clock = Clock(time.time() - time.process_time())  # counts Python's own start
     module = importlib.import_module(sys.argv[1])
-    for place in filter(None, (module, getattr(module, "figures", None))):
+    conversion = sys.modules.get("mnist.data.conversion")  # reads and writes for the convert stage
+    for place in filter(None, (module, getattr(module, "figures", None), conversion)):
         for phase, names in FUNCTIONS.items():
             for name in names & vars(place).keys():
                 setattr(place, name, clock.timed(phase, getattr(place, name)))
