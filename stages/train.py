@@ -13,6 +13,7 @@ from mnist.errors import run_stage
 from mnist.files import atomic, require_room, write_json
 from mnist.learning.backend import settings
 from mnist.learning.checkpoint import Checkpoint, History, bytes_of
+from mnist.learning.distribution import apart, process, together
 from mnist.learning.feed import split
 from mnist.learning.training import COLUMNS, train
 from mnist.params import load_params
@@ -24,10 +25,12 @@ def main() -> None:
     """Train, going on from the last finished epoch where an earlier run was interrupted."""
     pair = load_params().pair()
     data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
-    with Checkpoint(CHECKPOINTS / "train", pair, data) as checkpoint:
+    with together(), Checkpoint(CHECKPOINTS / "train", pair, data) as checkpoint:
         model, history = train(pair, data, checkpoint)
+        if not process().writes:
+            return
         require_room(MODEL.parent, bytes_of(model))
-        with atomic(MODEL) as scratch:
+        with atomic(MODEL) as scratch, apart():
             model.save(scratch)
         write_history(history)
         held_out = len(split(*data, pair.settings.validation_split)[1][0])

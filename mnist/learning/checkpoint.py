@@ -19,6 +19,7 @@ from mnist import pixels
 from mnist.files import atomic, require_room, sha256
 from mnist.inference import normalisation
 from mnist.learning.backend import keras, tf
+from mnist.learning.distribution import apart, process
 from mnist.learning.feed import Data
 from mnist.sections import Pair
 
@@ -28,12 +29,12 @@ History = list[dict[str, float]]  # a row for each epoch
 
 
 def key(pair: Pair, data: Data) -> str:
-    """Hash of all that a training's weights depend on: settings, data, code, library versions and Keras' backend.
+    """Hash of all that a training's weights depend on: settings, data, code, versions, Keras' backend, processes.
 
     A constant learning rate makes epoch k independent of how many follow, so `epochs` is left out there.
     """
     settings = pair.settings.model_dump(exclude={"epochs"} if pair.settings.schedule == "constant" else set())
-    versions = [keras.backend.backend(), keras.__version__, tf.__version__, np.__version__]
+    versions = [keras.backend.backend(), keras.__version__, tf.__version__, np.__version__, process().processes]
     known = [pair.layers, settings, pair.classes, pair.shape, pair.seed, versions]
     digest = hashlib.sha256(json.dumps(known).encode())
     for array in data:
@@ -57,14 +58,14 @@ class Checkpoint:
     def __init__(self, folder: Path, pair: Pair, data: Data) -> None:
         """Use `folder` for this training alone: every other file in it is deleted."""
         self.path, self.settings = folder / f"{key(pair, data)}.weights.h5", pair.settings
-        for stale in set(folder.glob("*")) - {self.path}:
+        for stale in set(folder.glob("*")) - {self.path} if process().writes else ():
             _remove(stale)
 
     def __enter__(self) -> "Checkpoint":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        if kind is not None or not self.path.exists():
+        if kind is not None or not process().writes or not self.path.exists():
             return
         if self.settings.schedule == "constant":
             with self._replaced() as scratch:
@@ -104,8 +105,10 @@ class Checkpoint:
         Raises:
             NoRoomError: the disk is too full for it.
         """
+        if not process().writes:
+            return
         require_room(self.path.parent, bytes_of(model))
-        with self._replaced() as scratch:
+        with self._replaced() as scratch, apart():
             model.save_weights(scratch)
             with h5py.File(scratch, "a") as file:
                 file.attrs["history"] = json.dumps(history)

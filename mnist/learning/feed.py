@@ -4,6 +4,7 @@ import numpy as np
 
 from mnist.learning.augmentation import augment
 from mnist.learning.backend import tf
+from mnist.learning.distribution import process
 from mnist.learning.randomness import Purpose, mix
 from mnist.pixels import scale
 from mnist.sections import Training
@@ -33,16 +34,20 @@ def probabilities(labels: tf.Tensor, classes: int, smoothing: float = 0) -> tf.T
 def feed(parts: list[Data], classes: int, training: Training, seed: int, start: int) -> tf.data.Dataset:
     """Batches of the epochs from `start` on; batch `i` of epoch `e` depends on `seed`, `e` and `i` alone.
 
+    Where several processes train together, each gets its share of every batch: one after another, of equal size. The
+    few images of an epoch that cannot be shared equally are left out; they are others in each epoch.
+
     Args:
         parts: what an epoch shuffles. The images stay where they are, as bytes; only a batch at a time is copied.
         classes: how many there are.
     """
+    count = sum(len(x) for x, _ in parts)
     seeds = [[mix(seed, epoch, use) for use in (Purpose.ORDER, Purpose.DISTORTION)] for epoch in range(training.epochs)]
 
     def epoch_batches(seeds: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(tf.range(sum(len(x) for x, _ in parts)), seeds[0])
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size).enumerate()
-        return batches.map(lambda i, rows: (rows, tf.random.experimental.stateless_fold_in(seeds[1], i)))
+        order = tf.random.experimental.stateless_shuffle(tf.range(count), seeds[0])[: shared(count)]
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
+        return batches.enumerate().map(lambda i, rows: (_share(rows), _draw(seeds[1], i)))
 
     def batch(rows: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         inputs, labels = _gathered(parts, rows)
@@ -59,7 +64,27 @@ def in_order(data: Data, classes: int, training: Training) -> tf.data.Dataset:
         inputs, labels = _gathered([data], rows)
         return inputs, _targets(labels, classes, training, learnt=False)
 
-    return untuned(tf.data.Dataset.range(len(data[0]), output_type=tf.int32).batch(BATCH).map(batch))
+    rows = tf.data.Dataset.range(shared(len(data[0])), output_type=tf.int32)
+    return untuned(rows.batch(shared(BATCH)).map(_share).map(batch))
+
+
+def shared(count: int) -> int:
+    """The most of `count` images that all processes can share equally."""
+    return count - count % process().processes
+
+
+def _share(rows: tf.Tensor) -> tf.Tensor:
+    """This process' share of a batch."""
+    number, count = process()
+    size = tf.shape(rows)[0] // count
+    return rows[number * size : (number + 1) * size] if count > 1 else rows
+
+
+def _draw(seed: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Two numbers to seed the distortions of a batch with; each process has its own."""
+    number, _ = process()
+    own = tf.random.experimental.stateless_fold_in(seed, batch)
+    return tf.random.experimental.stateless_fold_in(own, number) if number else own
 
 
 def soft(training: Training) -> bool:

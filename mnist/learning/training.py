@@ -13,7 +13,8 @@ from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
-from mnist.learning.feed import NO_CLASS, Data, feed, in_order, soft, split
+from mnist.learning.distribution import process, require_same
+from mnist.learning.feed import NO_CLASS, Data, feed, in_order, shared, soft, split
 from mnist.learning.initial import start_from
 from mnist.learning.negatives import Examples, negatives
 from mnist.learning.printed import printed
@@ -83,11 +84,17 @@ def train(
             f"params.yaml: trainings.{pair.training}.validation_split: leaves no image of {len(data[0])} to train on"
         )
     parts = [part, *_made_up(pair, *part)]
-    steps = math.ceil(sum(len(x) for x, _ in parts) / settings.batch_size)
+    if settings.batch_size % (count := process().processes):
+        raise TrainingError(
+            f"params.yaml: trainings.{pair.training}.batch_size: expected a multiple of the {count} processes, "
+            f"found {settings.batch_size}"
+        )
+    steps = math.ceil(shared(sum(len(x) for x, _ in parts)) / settings.batch_size)
     optimizer = make_optimizer(pair.training, settings, steps * settings.epochs)
     loss = "categorical_crossentropy" if soft(settings) else "sparse_categorical_crossentropy"
     model.compile(optimizer, loss=loss, metrics=[_Accuracy(name="accuracy") if settings.negatives else "accuracy"])
     history = checkpoint.load(model)
+    require_same(f"{checkpoint.path.parent}: epochs done", len(history))
     model.fit(
         feed(parts, classes, settings, pair.seed, start=len(history)),
         epochs=settings.epochs,

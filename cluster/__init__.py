@@ -1,0 +1,1 @@
+"""Programs that do the same work on many machines; Dask hands it out."""
