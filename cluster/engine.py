@@ -43,7 +43,8 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Client]:
     Raises:
         ClusterError: no scheduler answers.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is the scheduler's business
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost worker or connection is made good
     if scheduler:
         try:
             client = Client(scheduler)

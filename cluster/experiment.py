@@ -21,7 +21,7 @@ class Experiment(NamedTuple):
     commit: str
     settings: tuple[str, ...]  # as `dvc exp run -S` takes them
     git: str  # address of the Git remote
-    storage: str  # DVC's configuration of its remote
+    storage: tuple[str, str]  # name and address of the DVC remote
     threads: int  # of TensorFlow, on which the bytes of a model depend
 
     @property
@@ -59,7 +59,8 @@ def perform(experiment: Experiment) -> str:
             ["dvc", "exp", "push", "--quiet", "--no-cache", "--force", "origin", experiment.name],
         ):
             if command[0] == "dvc":
-                local = f"[cache]\ndir = {space / 'cache'}\n{experiment.storage}"
+                name, url = experiment.storage
+                local = f"[cache]\ndir = {space / 'cache'}\n['remote \"{name}\"']\nurl = {url}\n"
                 (folder / ".dvc/config.local").write_text(local, encoding="utf-8")
             if finish(command, folder if folder.exists() else space, environment, log):
                 return reason(log)

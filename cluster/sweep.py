@@ -9,7 +9,6 @@ Run: python -m cluster.sweep -S training=fast,best -S seed=0,1,2,3
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,11 +32,13 @@ def main() -> None:
     experiments = planned(asked.settings, asked.remote, asked.threads)
     done = finished(experiments[0].git)
     left = [experiment for experiment in experiments if experiment.ref not in done]
-    print(f"{len(experiments)} experiments, {len(experiments) - len(left)} of them done before", flush=True)
+    print(f"{len(experiments)} experiments, {len(experiments) - len(left)} done before", flush=True)
     failed = run_all(left, asked) if left else 0
     names = [experiment.name for experiment in experiments if experiment.ref in finished(experiment.git)]
     if names:
-        subprocess.run(["dvc", "exp", "pull", "--quiet", asked.remote, *names], check=True)
+        name, url = experiments[0].storage
+        with Repo(config={"remote": {name: {"url": url}}}) as repo:
+            repo.experiments.pull(asked.remote, names, pull_cache=True)
         print_table([experiment for experiment in experiments if experiment.name in names])
     if failed:
         sys.exit(f"error: {failed} of {len(experiments)} experiments failed")
@@ -65,18 +66,22 @@ def planned(settings: list[str], remote: str, threads: int) -> list[Experiment]:
     if not git("branch", "--remotes", "--list", f"{remote}/*", "--contains", commit):
         raise ClusterError(f"{commit[:7]}: expected this commit on the Git remote {remote}; `git push` brings it there")
     address = git("remote", "get-url", remote)
-    with Repo() as repo:
-        name = repo.config["core"].get("remote", "")
-        if not name:
-            raise ClusterError(".dvc/config: expected a default remote, found none")
-        storage = f"['remote \"{name}\"']\nurl = {repo.config['remote'][name]['url']}\n"
     try:
         sweeps = get_hydra_sweeps(to_path_overrides(settings))
     except Exception as error:  # hydra's and DVC's own
         raise ClusterError(f"-S {' -S '.join(settings)}: {first_line(error)}") from None
     address = str(Path(address).resolve()) if Path(address).exists() else address
     each = [tuple(f"{file}:{value}" for file, values in sweep.items() for value in values) for sweep in sweeps]
-    return [Experiment(commit, values, address, storage, threads) for values in each]
+    return [Experiment(commit, values, address, storage(), threads) for values in each]
+
+
+def storage() -> tuple[str, str]:
+    """(name, absolute address) of DVC's default remote; DVC 3.67 finds no relative one from elsewhere."""
+    with Repo() as repo:
+        name = repo.config["core"].get("remote", "")
+        if not name:
+            raise ClusterError(".dvc/config: expected a default remote, found none")
+        return name, repo.config["remote"][name]["url"]
 
 
 def run_all(left: list[Experiment], asked: argparse.Namespace) -> int:
