@@ -109,6 +109,9 @@ def _read_zip(part: Part, file: IO[bytes], _: str) -> Iterator[Picture]:
 
 def _read_parquet(part: Part, file: IO[bytes], column: str) -> Iterator[Picture]:
     with pq.ParquetFile(file) as table:
+        if column not in table.schema_arrow.names:
+            names = ", ".join(table.schema_arrow.names)
+            raise ClusterError(f"{part.source}: expected a column '{column}', found {names}; --column names another")
         before = sum(table.metadata.row_group(index).num_rows for index in range(part.start))
         batches = table.iter_batches(TOGETHER, row_groups=[part.start], columns=[column])
         contents = (value for batch in batches for value in batch.column(0).to_pylist())

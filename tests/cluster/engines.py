@@ -60,7 +60,13 @@ class Wire:
     def cut(self):
         """End every connection that there is."""
         self._end(*self.ends)
-        self.ends = []
+
+    def close(self):
+        """Take the wire away."""
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.cut()
+        for end in [self.server, *self.ends]:
+            end.close()
 
 
 @contextmanager
@@ -70,9 +76,9 @@ def scheduler(folder, workers):
     log = folder / "scheduler.log"
     dask = [sys.executable, "-m", "dask"]
     processes = [_start([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], log, environment)]
+    until(lambda: "Scheduler at" in log.read_text())
+    wire = Wire(int(re.search(r"Scheduler at:\s+tls://127.0.0.1:(\d+)", log.read_text())[1]))
     try:
-        until(lambda: "Scheduler at" in log.read_text())
-        wire = Wire(int(re.search(r"Scheduler at:\s+tls://127.0.0.1:(\d+)", log.read_text())[1]))
         address = f"tls://127.0.0.1:{wire.port}"
         for index in range(workers):
             command = ["sh", "-c", 'while :; do "$@"; sleep 1; done', "sh"]  # started again, as Kubernetes would
@@ -84,6 +90,7 @@ def scheduler(folder, workers):
         for process in processes[::-1]:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
+        wire.close()
 
 
 def _start(command, log, environment):

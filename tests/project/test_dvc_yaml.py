@@ -312,6 +312,7 @@ MAY_IMPORT = {
     "mnist": ("mnist/",),
     "stages": ("mnist/",),
     "apps": ("mnist/", "apps/serve/"),
+    "cluster": ("mnist/", "cluster/engine.py", "cluster/experiment.py", "cluster/answers.py", "cluster/pictures.py"),
     "baselines": ("mnist/",),
     "seeds": ("mnist/",),
     "benchmarks": ("mnist/", "benchmarks/", "stages/convert.py"),
