@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import distributed
 from distributed import Client, LocalCluster, Reschedule, Status, get_worker
 
 from mnist.errors import PipelineError, first_line
@@ -53,19 +53,28 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Client]:
         with client:
             yield client
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="mnist-cluster-") as scratch,
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-            local_directory=scratch,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with tempfile.TemporaryDirectory(prefix="mnist-cluster-") as scratch:
+        with _deaf_children():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # of its HTTP server, which cannot be switched off
+                silence_logs=logging.CRITICAL,
+                local_directory=scratch,
+            )
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: the program that started them ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def finish(command: list[str], folder: Path, environment: dict[str, str], log: Path, tell: bool = False) -> int:
@@ -97,7 +106,7 @@ def finish(command: list[str], folder: Path, environment: dict[str, str], log: P
                     raise Reschedule
                 time.sleep(0.2)
                 if tell and (text := written.read()):
-                    distributed.print(text, end="", flush=True)
+                    worker.log_event("print", text.rstrip("\n"))  # which a client prints
     finally:
         process.stdin.close()  # type: ignore[union-attr]
         process.wait()

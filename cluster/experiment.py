@@ -42,7 +42,7 @@ class Experiment(NamedTuple):
 
 def perform(experiment: Experiment) -> str:
     """The task: run one experiment in a working copy of its own and push it. Nothing, or why it failed."""
-    if experiment.ref in finished(experiment.git):  # by a worker that died afterwards
+    if finished(experiment.git, experiment.ref):  # by a worker that died afterwards
         return ""
     space = Path(get_worker().local_directory)  # Dask removes it when the worker is dead
     with tempfile.TemporaryDirectory(dir=space) as scratch:
@@ -67,9 +67,9 @@ def perform(experiment: Experiment) -> str:
     return ""
 
 
-def finished(address: str) -> set[str]:
-    """The experiments that a Git remote has."""
-    return {line.split("\t")[1] for line in git("ls-remote", address, "refs/exps/*").splitlines()}
+def finished(address: str, pattern: str = "refs/exps/*") -> set[str]:
+    """The experiments that a Git remote has, of all or of those whose place matches a pattern."""
+    return {line.split("\t")[1] for line in git("ls-remote", address, pattern).splitlines()}
 
 
 def git(*arguments: str) -> str:

@@ -36,7 +36,7 @@ def parts_of(source: str) -> list[Part]:
         ClusterError: nothing is there, or an archive or a table is damaged.
     """
     system, path = fsspec.core.url_to_fs(source)
-    found = sorted(system.glob(path) if has_magic(path) else system.find(path))
+    found = sorted(_matching(system, path) if has_magic(path) else system.find(path))
     if not found:
         raise ClusterError(f"{source}: expected pictures, found nothing")
     parts, loose = [], []
@@ -52,6 +52,12 @@ def parts_of(source: str) -> list[Part]:
             loose.append(address)
     chunks = [tuple(loose[start : start + PART]) for start in range(0, len(loose), PART)]
     return parts + [Part(source, "files", index, len(names), names) for index, names in enumerate(chunks)]
+
+
+def _matching(system: fsspec.AbstractFileSystem, pattern: str) -> Iterator[str]:
+    """The files that a pattern matches, and those in the folders that it matches."""
+    for name, about in system.glob(pattern, detail=True).items():
+        yield from system.find(name) if about["type"] == "directory" else [name]
 
 
 def _cut_tar(address: str, file: IO[bytes]) -> Iterator[Part]:

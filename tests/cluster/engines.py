@@ -75,7 +75,13 @@ def scheduler(folder, workers):
     environment = os.environ | certificate(folder) | {"PYTHONPATH": str(ROOT)}
     log = folder / "scheduler.log"
     dask = [sys.executable, "-m", "dask"]
-    processes = [_start([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], log, environment)]
+    processes = [
+        _start(
+            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"],
+            log,
+            environment,
+        )
+    ]
     until(lambda: "Scheduler at" in log.read_text())
     wire = Wire(int(re.search(r"Scheduler at:\s+tls://127.0.0.1:(\d+)", log.read_text())[1]))
     try:

@@ -4,8 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -20,6 +18,8 @@ SHORT = ["-S", "trainings.quick.epochs=1", "-S", "export.formats=[h5,onnx]"]
 def shared(reproduced, tmp_path):
     """A clone whose commit and data others can get: on a Git remote and a DVC remote."""
     clone = reproduced.copy(tmp_path)
+    (tmp_path / "tmp").mkdir()
+    clone.environment["TMPDIR"] = str(tmp_path / "tmp")
     clone.run("git", "init", "--quiet", "--bare", "../origin.git")
     clone.run("git", "remote", "add", "origin", "../origin.git")
     clone.run("git", "push", "--quiet", "--set-upstream", "origin", "main")
@@ -61,7 +61,7 @@ def test_a_killed_worker_changes_nothing_and_a_second_call_runs_nothing(shared, 
     accuracies = [float(line.split()[0]) for line in table]
     assert len(table) == 3
     assert accuracies == sorted(accuracies, reverse=True)
-    assert not list(Path(tempfile.gettempdir()).glob("mnist-cluster-*"))
+    assert not list((tmp_path / "tmp").glob("mnist-cluster-*"))
 
     again = shared.run("python", "-m", "cluster.sweep", *SHORT, "-S", "seed=0,1,2")
     assert again.startswith("3 experiments, 3 done before\n")
@@ -108,7 +108,7 @@ def test_what_cannot_be_handed_out_is_said_in_one_line(shared, before, options, 
     assert all(word in errors for word in words), errors
 
 
-def test_an_interrupt_ends_everything(shared):
+def test_an_interrupt_ends_everything(shared, tmp_path):
     process = sweep(shared, "-S", "seed=0")
     training = until(lambda: working(process.pid, "stages.train"))[0]
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
@@ -116,4 +116,4 @@ def test_an_interrupt_ends_everything(shared):
     assert process.returncode == 1
     assert errors == "error: interrupted\n"
     until(lambda: not training.is_running(), 5)
-    assert not list(Path(tempfile.gettempdir()).glob("mnist-cluster-*"))
+    assert not list((tmp_path / "tmp").glob("mnist-cluster-*"))
