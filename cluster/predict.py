@@ -48,7 +48,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m cluster.predict", description="Read the digits in many pictures.")
     parser.add_argument("source", help="folder, picture, .tar, .zip, .parquet, or a pattern; s3:// and gs:// as well")
-    parser.add_argument("target", type=lambda path: path.rstrip("/"), help="folder for the answers, a file a part")
+    parser.add_argument("target", type=absolute, help="folder for the answers, a file a part")
     parser.add_argument("--resume", action="store_true", help="write what is missing in a target")
     parser.add_argument("--form", choices=WRITERS, default="parquet", help="of the answers (default: parquet)")
     parser.add_argument("--column", default="image", help="of a Parquet file: the pictures' bytes (default: image)")
@@ -56,6 +56,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--accept-all", action="store_true", help="one digit a picture, and none is unsure")
     add_arguments(parser, workers=cores())
     return parser.parse_args()
+
+
+def absolute(target: str) -> str:
+    """A folder as workers find it, wherever they run."""
+    return target.rstrip("/") if "://" in target else str(Path(target).absolute())
 
 
 def names(parts: list[Part], model: bytes, asked: argparse.Namespace) -> list[str]:
