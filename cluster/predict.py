@@ -40,8 +40,8 @@ def main() -> None:
     left = {file: part for file, part in files.items() if file.rpartition("/")[2] not in done}
     with connected(asked.scheduler, asked.workers) as client:
         failed = answer_all(client, left, model, asked)
-    total = sum(part.pictures for part in parts)
-    print(f"{asked.target}: answers to {total:,} pictures; {failed:,} of those read now have an error instead")
+    total, now = (sum(part.pictures for part in each.values()) for each in (files, left))
+    print(f"{asked.target}: {total:,} pictures; of the {now:,} answered now, {failed:,} could not be read")
 
 
 def parse() -> argparse.Namespace:

@@ -84,7 +84,7 @@ def predict(*arguments, environment=()):
     process = start(*arguments, environment=environment)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    assert output.endswith("have an error instead\n")
+    assert output.endswith(" could not be read\n")
     return errors
 
 
