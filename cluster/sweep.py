@@ -95,10 +95,9 @@ def run_all(left: list[Experiment], asked: argparse.Namespace) -> int:
                     continue
                 experiment = futures[future]
                 left.remove(experiment)
-                reason = first_line(future.exception()) if future.exception() else future.result()
-                failed += bool(reason)
-                words = f"failed: {reason}" if reason else "done"
-                print(f"{time.monotonic() - started:6.0f} s  {experiment.shown}  {words}", flush=True)
+                reason = str(first_line(future.exception()) if future.exception() else future.result())
+                failed, reason = failed + bool(reason), f"failed: {reason}" if reason else "done"
+                print(f"{time.monotonic() - started:6.0f} s ", experiment.shown, "", reason, flush=True)
         if not left:
             return failed
     raise ClusterError(f"{asked.scheduler}: expected a connection that lasts, lost it {TRIES} times")
