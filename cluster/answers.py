@@ -68,10 +68,7 @@ def _reader(model: bytes, accept_all: bool) -> Reader:
 def _rows(pictures: Iterable[Picture], reader: Reader) -> Iterator[dict[str, Any]]:
     pictures = iter(pictures)
     while chunk := list(islice(pictures, TOGETHER)):
-        seen = [
-            (name.encode("utf-8", "backslashreplace").decode(), _look(name, content, reader.view))
-            for name, content in chunk
-        ]
+        seen = [(_storable(name), _look(name, content, reader.view)) for name, content in chunk]
         readings = iter(reader.classify([found for _, found in seen if not isinstance(found, str)]))
         for name, found in seen:
             yield {"file": name, "error": found} if isinstance(found, str) else answer(name, next(readings))._asdict()

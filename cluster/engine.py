@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -78,7 +79,9 @@ def _deaf_children() -> Iterator[None]:
 
 
 def finish(command: list[str], folder: Path, environment: dict[str, str], log: Path, tell: bool = False) -> int:
-    """Run a command within a task; its exit code. Its output goes to `log` and, to `tell`, to the client as well.
+    """Run a command within a task, programs of this Python's environment first; its exit code.
+
+    Its output goes to `log` and, to `tell`, to the client as well.
 
     The command and all that it starts are killed where the worker dies or the task is no longer wanted: a guard in
     their process group waits for the end of a pipe that the worker holds.
@@ -88,11 +91,13 @@ def finish(command: list[str], folder: Path, environment: dict[str, str], log: P
     """
     worker = get_worker()
     key = worker.get_current_task()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if name not in OWN}
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["sh", "-c", GUARD, "sh", *command],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name not in OWN} | environment,
+            env=inherited | {"PATH": path} | environment,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

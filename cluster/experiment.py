@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -48,8 +46,7 @@ def perform(experiment: Experiment) -> str:
     with tempfile.TemporaryDirectory(dir=space) as scratch:
         folder, log = Path(scratch, "clone"), Path(scratch, "log")
         threads = {name: str(experiment.threads) for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {"PATH": path, "DVC_NO_ANALYTICS": "1"} | threads
+        environment = {"DVC_NO_ANALYTICS": "1"} | threads
         settings = [part for setting in experiment.settings for part in ("-S", setting)]
         for command in (
             ["git", "clone", "--quiet", "--no-checkout", experiment.git, str(folder)],

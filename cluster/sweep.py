@@ -34,12 +34,12 @@ def main() -> None:
     left = [experiment for experiment in experiments if experiment.ref not in done]
     print(f"{len(experiments)} experiments, {len(experiments) - len(left)} done before", flush=True)
     failed = run_all(left, asked) if left else 0
-    names = [experiment.name for experiment in experiments if experiment.ref in finished(experiment.git)]
-    if names:
+    done = finished(experiments[0].git)
+    if arrived := [experiment for experiment in experiments if experiment.ref in done]:
         name, url = experiments[0].storage
         with Repo(config={"remote": {name: {"url": url}}}) as repo:
-            repo.experiments.pull(asked.remote, names, pull_cache=True)
-        print_table([experiment for experiment in experiments if experiment.name in names])
+            repo.experiments.pull(asked.remote, [experiment.name for experiment in arrived], pull_cache=True)
+        print_table(arrived)
     if failed:
         sys.exit(f"error: {failed} of {len(experiments)} experiments failed")
 

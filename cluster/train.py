@@ -7,7 +7,6 @@ Run: python -m cluster.train --processes 2 && dvc commit --force train && dvc re
 """
 
 import argparse
-import os
 import socket
 import sys
 import tempfile
@@ -61,7 +60,6 @@ def free_address() -> str:
 def train(index: int, count: int, address: str, folder: Path) -> str:
     """The task: one process of the training. Nothing, or why it failed."""
     environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "KERAS_BACKEND": "jax",
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
         "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
