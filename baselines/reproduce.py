@@ -7,16 +7,12 @@ Run:    python -m baselines.reproduce --architecture haque --training haque; `dv
 
 import argparse
 
-from mnist.data.table import read_csv
 from mnist.errors import PipelineError, run
 from mnist.files import write_json
 from mnist.learning.backend import settings
-from mnist.learning.checkpoint import Checkpoint
-from mnist.learning.model import predict
-from mnist.learning.training import train
+from mnist.learning.trial import tried
 from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
-from mnist.scoring import score
 from mnist.sections import Params
 
 
@@ -25,13 +21,9 @@ def main() -> None:
     """Train as the main pipeline does, with the baseline's own checkpoint."""
     params = load_params()
     key = chosen_key(params)
-    baseline, classes = params.baselines[key], params.chosen_dataset.classes
+    baseline = params.baselines[key]
     pair = params.pair(baseline.architecture, baseline.training)
-    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
-    with Checkpoint(CHECKPOINTS / "baselines" / key, pair, data) as checkpoint:
-        model, _ = train(pair, data, checkpoint)
-        images, labels = read_csv(TEST_CSV, len(pair.classes), pair.shape)
-        metrics = score(predict(model, images), labels, classes)
+    with tried(pair, TRAIN_CSV, TEST_CSV, CHECKPOINTS / "baselines" / key) as (model, metrics):
         published = baseline.published_accuracy
         result = {
             "accuracy": metrics["accuracy"],

@@ -15,8 +15,8 @@ import statistics
 import numpy as np
 from sklearn.datasets import load_digits
 
-from benchmarks.pictures import render
 from benchmarks.report import report
+from mnist.data.other_writers import render
 from mnist.errors import run
 from mnist.inference.prepare import prepare
 from mnist.learning.backend import keras, settings

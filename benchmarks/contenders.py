@@ -44,13 +44,15 @@ def pair(architecture: str, training: str) -> Callable[[int, Data, Data, Clock],
     """A pair of params.yaml, trained as stages.train does."""
 
     def train_pair(seed: int, train_data: Data, test_data: Data, clock: Clock) -> None:
-        from mnist.learning.checkpoint import Checkpoint
-        from mnist.learning.training import train
+        from mnist.learning.ensemble import trained
         from mnist.params import load_params
 
         chosen = load_params().pair(architecture, training)._replace(seed=seed)
-        with tempfile.TemporaryDirectory() as folder, Checkpoint(Path(folder), chosen, train_data) as checkpoint:
-            train(chosen, train_data, checkpoint, [_callback(test_data, clock)])
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            trained(chosen, train_data, Path(folder), [_callback(test_data, clock)]),
+        ):
+            pass
 
     return train_pair
 

@@ -1,9 +1,9 @@
-"""Every picture. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
+"""Curves and tables. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd  # a fifth of the convert stage's imports, for a type
 
 P = ParamSpec("P")
-INK = "#1f2a44"
-TRAIN, VALIDATION = "#9aa5b8", "#c2410c"
-ON_PAPER: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255, "interpolation": "nearest"}  # of digits
+INK, MISTAKE = "#1f2a44", "#c2410c"
+TRAIN, VALIDATION = "#9aa5b8", MISTAKE
 LONGEST = 18  # letters of a name that are shown
-CLASSES_A_BLOCK = 20  # of samples, one below the other
 CLASSES_WITH_COUNTS = 20  # most for which each cell of the confusion matrix can hold its count
 
 
-def _plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw with Matplotlib's own settings, whatever a matplotlibrc of the user's says."""
 
     @functools.wraps(draw)
@@ -40,34 +38,12 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(scratch, format="png", metadata={"Software": None})
 
 
-@_plain
-def samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
-    """The first images of each class, one class a row, its name at the left; many classes side by side."""
-    blocks = -(-len(classes) // CLASSES_A_BLOCK)
-    rows, columns = -(-len(classes) // blocks), max(4, 16 // blocks)
-    names, (height, wide) = [shortened(name) for name in classes], images.shape[1:]
-    width = blocks * (columns * 0.5 * wide / height + 0.08 * max(map(len, names)))
-    figure = Figure(figsize=(width, rows * 0.5 + 0.1), dpi=110, layout="constrained")
-    for block, axes in enumerate(figure.subplots(1, blocks, squeeze=False)[0]):
-        shown = range(block * rows, min((block + 1) * rows, len(classes)))
-        sheet = np.zeros((rows, height + 2, columns, wide), np.uint8)  # a line of paper above and below each image
-        for row, label in enumerate(shown):
-            chosen = images[labels == label][:columns]
-            sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
-        axes.imshow(sheet.reshape(-1, wide * columns), **ON_PAPER)
-        axes.set(xticks=[], yticks=[(height + 2) * row + height / 2 + 0.5 for row in range(len(shown))])
-        axes.set_yticklabels([names[label] for label in shown], color=INK, fontsize=12)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    return figure
-
-
 def shortened(name: str) -> str:
     """A name that fits beside a picture."""
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-@_plain
+@plain
 def learning_curves(history: "pd.DataFrame") -> Figure:
     """Loss and accuracy over the epochs, training and (where there is one) validation; a single epoch as bars."""
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
@@ -92,7 +68,7 @@ def learning_curves(history: "pd.DataFrame") -> Figure:
     return figure
 
 
-@_plain
+@plain
 def confusion(matrix: np.ndarray, classes: list[str]) -> Figure:
     """Counts of (true, predicted); the shade shows the mistakes, on a scale of their own.
 
@@ -129,40 +105,7 @@ def worst(mistakes: np.ndarray, names: list[str], most: int = 20) -> str:
     return "\n".join(f"{count:,}  {names[true]} → {names[predicted]}" for count, true, predicted in pairs)
 
 
-@_plain
-def misclassified(
-    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str], most: int = 60
-) -> Figure:
-    """The misclassified images, most confident mistakes first: true label → prediction, confidence."""
-    names, predicted = [shortened(name) for name in classes], probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
-    longest = max(map(len, names))
-    columns = 10 if longest <= 3 else 6
-    # Of an image and of the space with its caption, as if it had 28 rows.
-    half = 14 * images.shape[2] / images.shape[1]
-    width, height = 2 * half + 5 + 3 * max(0, longest - 3), 41
-    rows = max(1, -(-len(wrong) // columns))
-    size = (columns * width * 1.05 / 33, rows * 1.3 + 0.5)
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
-    total = int((predicted != labels).sum())
-    shown = f", the {len(wrong)} most confident" if len(wrong) < total else ""
-    figure.suptitle(
-        f"{total:,} of {len(labels):,} misclassified{shown}: true → predicted, confidence", color=INK, fontsize=11
-    )
-    axes = figure.subplots()
-    axes.axis("off")
-    for place, index in enumerate(wrong):
-        middle, top = place % columns * width + half, place // columns * height
-        axes.imshow(images[index], extent=(middle - half, middle + half, top + 28, top), **ON_PAPER)
-        guess = predicted[index]
-        caption = f"{names[labels[index]]} → {names[guess]}  {probabilities[index, guess]:.0%}"
-        axes.text(middle, top - 3, caption, ha="center", fontsize=8, color=INK)
-    axes.set(xlim=(half - 3 - width / 2, columns * width + half - width / 2), ylim=(rows * height - 11, -11))
-    return figure
-
-
-@_plain
+@plain
 def baselines(results: dict[str, dict[str, float]]) -> Figure:
     """Published (ring) and reproduced (dot) test accuracy of each baseline, one a row."""
     figure = Figure(figsize=(8, 0.42 * len(results) + 1.2), dpi=110, layout="constrained")

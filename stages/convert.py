@@ -5,7 +5,7 @@ Writes: data/csv/train.csv, data/csv/test.csv, metrics/plots/samples.png
 Run:    python -m stages.convert
 """
 
-from mnist import figures
+from mnist import figures, sheets
 from mnist.data.conversion import pairs, write_tables
 from mnist.errors import PipelineError, run_stage
 from mnist.files import atomic
@@ -22,7 +22,7 @@ def main() -> None:
             if not rows:
                 raise PipelineError(f"{RAW}/{prefix}-images-idx3-ubyte: expected images, found none")
             print(f"{TRAIN_CSV.parent / table}: {rows:,} rows")
-    figures.save(figures.samples(*next(pairs(RAW, "train", dataset)), dataset.classes), PLOTS / "samples.png")
+    figures.save(sheets.samples(*next(pairs(RAW, "train", dataset)), dataset.classes), PLOTS / "samples.png")
 
 
 if __name__ == "__main__":

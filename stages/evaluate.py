@@ -1,7 +1,7 @@
 """Evaluate stage: judge the model on the test images, which nothing before it has seen, and on pictures of no class.
 
-Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, metrics/history.csv; params `dataset`, `datasets`,
-        `training`, `trainings`
+Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, metrics/history.csv; params `seed`, `dataset`,
+        `datasets`, `training`, `trainings`
 Writes: metrics/evaluate.json, metrics/predictions.csv, data/probabilities.npy,
         metrics/plots/{learning_curves,confusion,misclassified}.png
 Run:    python -m stages.evaluate
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnist import figures, scoring
+from mnist import figures, scoring, sheets
 from mnist.data.table import read_csv
 from mnist.errors import run_stage
 from mnist.files import atomic, write_json
@@ -37,10 +37,10 @@ def main() -> None:
     classes = pair.classes
     model = load_model(MODEL, compile=False)
     images, labels = read_csv(TEST_CSV, len(classes), pair.shape)
-    if (found := model.input_shape[1:3]) != pair.shape:
-        raise ModelError(f"{MODEL}: expected images of shape {pair.shape}, found {found}; run the train stage again")
+    check(model, pair)
     probabilities = predict(model, images)
-    check(probabilities, classes)
+    if not np.isfinite(probabilities).all():
+        raise ModelError(f"{MODEL}: expected probabilities, found some that are not finite; run the train stage again")
 
     with atomic(PROBABILITIES) as scratch:
         np.save(scratch, probabilities)
@@ -54,7 +54,7 @@ def main() -> None:
 
     figures.save(figures.learning_curves(pd.read_csv(HISTORY)), PLOTS / "learning_curves.png")
     figures.save(figures.confusion(scoring.confusion(probabilities, labels, classes), classes), PLOTS / "confusion.png")
-    figures.save(figures.misclassified(images, labels, probabilities, classes), PLOTS / "misclassified.png")
+    figures.save(sheets.misclassified(images, labels, probabilities, classes), PLOTS / "misclassified.png")
     low, high = metrics["accuracy_low"], metrics["accuracy_high"]
     print(
         f"test accuracy {metrics['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), loss {metrics['loss']:.4f}"
@@ -83,12 +83,13 @@ def unsure(model: keras.Model, pair: Pair, probabilities: np.ndarray, labels: np
     }
 
 
-def check(probabilities: np.ndarray, classes: list[str]) -> None:
-    """Raise ModelError where the answers are not a finite number for each class."""
-    if (found := probabilities.shape[-1]) != len(classes):
-        raise ModelError(f"{MODEL}: expected {len(classes)} classes, found {found}; run the train stage again")
-    if not np.isfinite(probabilities).all():
-        raise ModelError(f"{MODEL}: expected probabilities, found some that are not finite; run the train stage again")
+def check(model: keras.Model, pair: Pair) -> None:
+    """Raise ModelError where the model is not of the pair's images and classes."""
+    expected, found = (*pair.shape, len(pair.classes)), (*model.input_shape[1:3], model.output_shape[-1])
+    if found != expected:
+        raise ModelError(
+            f"{MODEL}: expected rows, columns and classes {expected}, found {found}; run the train stage again"
+        )
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from mnist.data.table import read_csv
 from mnist.errors import run_stage
 from mnist.files import atomic, require_room, write_json
 from mnist.learning.backend import settings
-from mnist.learning.checkpoint import Checkpoint, History, bytes_of
+from mnist.learning.checkpoint import History, bytes_of
 from mnist.learning.distribution import apart, process, together
+from mnist.learning.ensemble import trained
 from mnist.learning.feed import split
-from mnist.learning.training import COLUMNS, train
+from mnist.learning.training import COLUMNS
 from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
 
@@ -25,8 +26,7 @@ def main() -> None:
     """Train, going on from the last finished epoch where an earlier run was interrupted."""
     pair = load_params().pair()
     data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
-    with together(), Checkpoint(CHECKPOINTS / "train", pair, data) as checkpoint:
-        model, history = train(pair, data, checkpoint)
+    with together(), trained(pair, data, CHECKPOINTS / "train") as (model, history):
         if not process().writes:
             return
         require_room(MODEL.parent, bytes_of(model))

@@ -49,13 +49,16 @@ def read_csv(path: Path, classes: int = 256, shape: Shape = SHAPE) -> tuple[np.n
         TableError: other columns, an empty table, a label that is no class, or a value outside 0–255.
     """
     names = columns(shape)
+    expected = ",".join(names).encode()
     with path.open("rb") as file:
-        header = file.readline(len(",".join(names)) + 3)  # and no more: there may be a million columns
-        if header.rstrip(b"\r\n") != ",".join(names).encode():
+        header = file.readline(len(expected) + 3)  # and no more: there may be a million columns
+        if header.rstrip(b"\r\n") != expected:
             raise TableError(f"{path}: expected columns label, pixel0 … {names[-1]}, found {header[:30]!r} …")
-        rows = _lines(file)
+        rows, last = _lines(file)
         if not rows:
             raise TableError(f"{path}: expected a value in every cell, found no rows")
+        if last != b"\n":
+            raise TableError(f"{path}: expected an end of line at the end, found {last!r}; was the file cut off?")
         images, labels, start = np.empty((rows, *shape), np.uint8), np.empty(rows, np.uint8), 0
         for block in _blocks(file):
             values = _parsed(block, names, path)
@@ -67,13 +70,13 @@ def read_csv(path: Path, classes: int = 256, shape: Shape = SHAPE) -> tuple[np.n
     return images, labels
 
 
-def _lines(file: BinaryIO) -> int:
-    """How many lines follow, the last of which may have no end; the file stays where it is."""
+def _lines(file: BinaryIO) -> tuple[int, bytes]:
+    """How many lines follow, and the last byte; the file stays where it is."""
     start, count, last = file.tell(), 0, b"\n"
     while block := file.read(BLOCK):
         count, last = count + block.count(b"\n"), block[-1:]
     file.seek(start)
-    return count + (last != b"\n")
+    return count + (last != b"\n"), last
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -88,6 +91,6 @@ def _parsed(block: bytes, names: list[str], path: Path) -> np.ndarray:
         frame = pl.read_csv(block, has_header=False, schema=dict.fromkeys(names, pl.UInt8), missing_columns="insert")
     except pl.exceptions.PolarsError as error:
         raise TableError(f"{path}: expected integers 0 to 255 in {len(names)} columns; {first_line(error)}") from None
-    if len(frame) != block.count(b"\n") + (block[-1:] != b"\n") or sum(frame.null_count().row(0)):
+    if len(frame) != block.count(b"\n") or sum(frame.null_count().row(0)):
         raise TableError(f"{path}: expected a value in every cell, found empty cells")
     return frame.to_numpy()

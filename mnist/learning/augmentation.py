@@ -1,4 +1,4 @@
-"""Random changes of training images: shift, rotation, zoom, shear and flip in one resampling, then a cutout."""
+"""Random changes of training images: where the ink is, in one resampling; how it is drawn; how it was photographed."""
 
 import math
 
@@ -10,13 +10,16 @@ def augment(images: tf.Tensor, settings: Augmentation, seed: tf.Tensor) -> tf.Te
     """Change each image at random, independently of the others.
 
     Args:
-        images: float32 `(n, rows, columns, 1)`; what comes in from outside, and what is cut out, is 0.
+        images: float32 `(n, rows, columns, 1)` in 0–1; what comes in from outside, and what is cut out, is 0.
         settings: how far each change may go.
         seed: two integers; the same seed gives the same images.
     """
-    if settings != Augmentation(cutout=settings.cutout):
+    if any(getattr(settings, name) for name in MOVING):
         images = _distorted(images, settings, seed)
-    return _cut_out(images, settings.cutout, seed) if settings.cutout else images
+    for number, (name, change) in enumerate(CHANGES.items()):
+        if bound := getattr(settings, name):
+            images = change(images, bound, seed + 2 + 2 * number)
+    return images
 
 
 def _distorted(images: tf.Tensor, bounds: Augmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -52,7 +55,7 @@ def _cut_out(images: tf.Tensor, fraction: float, seed: tf.Tensor) -> tf.Tensor:
 
     Source: DeVries and Taylor, arXiv 1708.04552.
     """
-    centres = _draws(images, 2, seed + 2)
+    centres = _draws(images, 2, seed)
     keep_rows, keep_columns = (
         tf.abs(tf.range(size, dtype=tf.float32) + 0.5 - centres[:, axis, None] * size) > fraction * size / 2
         for axis, size in enumerate(images.shape[1:3])
@@ -61,6 +64,47 @@ def _cut_out(images: tf.Tensor, fraction: float, seed: tf.Tensor) -> tf.Tensor:
     return images * tf.cast(keep, images.dtype)[..., None]
 
 
+def _stroked(images: tf.Tensor, bound: float, seed: tf.Tensor) -> tf.Tensor:
+    """Each image with strokes thicker or thinner by up to `bound` pixels on either side."""
+    pixels = _draws(images, 1, seed, -bound, bound)[:, :, None, None]
+    thick, thin = _widest(images), -_widest(-images)
+    return images + tf.nn.relu(pixels) * (thick - images) + tf.nn.relu(-pixels) * (thin - images)
+
+
+def _widest(images: tf.Tensor) -> tf.Tensor:
+    return tf.nn.max_pool2d(images, 3, 1, "SAME")
+
+
+def _blurred(images: tf.Tensor, bound: float, seed: tf.Tensor) -> tf.Tensor:
+    """Each image mixed with up to `bound` of itself under a Gaussian of one pixel."""
+    kernel = tf.constant([1, 4, 6, 4, 1], tf.float32) / 16
+    blurred = tf.nn.conv2d(images, kernel[:, None, None, None], 1, "SAME")
+    blurred = tf.nn.conv2d(blurred, kernel[None, :, None, None], 1, "SAME")
+    return images + _mostly_little(images, seed, bound) * (blurred - images)
+
+
+def _paler(images: tf.Tensor, bound: float, seed: tf.Tensor) -> tf.Tensor:
+    """Each image with up to `bound` less between paper and ink, on paper that is grey, and lighter on one side."""
+    lost = _mostly_little(images, seed, bound)
+    corners = tf.reshape(_draws(images, 4, seed + 1), (-1, 2, 2, 1))
+    return images * (1 - lost) + lost * tf.image.resize(corners, images.shape[1:3])
+
+
+def _noisy(images: tf.Tensor, bound: float, seed: tf.Tensor) -> tf.Tensor:
+    """Each image with normally distributed noise of a deviation up to `bound`."""
+    noise = tf.random.stateless_normal(tf.shape(images), seed + 1)
+    return tf.clip_by_value(images + _mostly_little(images, seed, bound) * noise, 0, 1)
+
+
+def _mostly_little(images: tf.Tensor, seed: tf.Tensor, bound: float) -> tf.Tensor:
+    """A number in 0 … `bound` for each image, `(n, 1, 1, 1)`; half of them are below a quarter of it."""
+    return bound * tf.square(_draws(images, 1, seed))[:, :, None, None]
+
+
 def _draws(images: tf.Tensor, count: int, seed: tf.Tensor, low: float = 0, high: float = 1) -> tf.Tensor:
     """`count` numbers for each image, uniform in `low` … `high`."""
     return tf.random.stateless_uniform((tf.shape(images)[0], count), seed, low, high)
+
+
+MOVING = ("shift", "rotation", "zoom", "shear", "flip")
+CHANGES = {"cutout": _cut_out, "stroke": _stroked, "blur": _blurred, "contrast": _paler, "noise": _noisy}

@@ -21,7 +21,7 @@ from mnist.inference import normalisation
 from mnist.learning.backend import keras, tf
 from mnist.learning.distribution import apart, process
 from mnist.learning.feed import Data
-from mnist.sections import Pair
+from mnist.sections import Pair, Training
 
 SHA256 = hashlib.sha256().digest_size
 ROOM = 2**20  # bytes that HDF5 may need beside the numbers
@@ -46,8 +46,16 @@ def key(pair: Pair, data: Data) -> str:
     return digest.hexdigest()[:32]
 
 
+def checkpoints(folder: Path, pair: Pair, data: Data) -> list["Checkpoint"]:
+    """One for each network of a pair. The `folder` is for this training alone: every other file in it is deleted."""
+    found = [Checkpoint(folder / f"{key(each, data)}.weights.h5", each.settings) for each in pair.networks()]
+    for stale in set(folder.glob("*")) - {each.path for each in found} if process().writes else ():
+        _remove(stale)
+    return found
+
+
 class Checkpoint:
-    """The resumable state of one training: weights, optimizer state and the history so far, in one HDF5 file.
+    """The resumable state of one network: weights, optimizer state and the history so far, in one HDF5 file.
 
     The SHA-256 of that file's bytes follows after them; HDF5 reads no further than its own end.
 
@@ -55,17 +63,15 @@ class Checkpoint:
     removed, unless more epochs could follow; left by an error, the file stays for the next run.
     """
 
-    def __init__(self, folder: Path, pair: Pair, data: Data) -> None:
-        """Use `folder` for this training alone: every other file in it is deleted."""
-        self.path, self.settings = folder / f"{key(pair, data)}.weights.h5", pair.settings
-        for stale in set(folder.glob("*")) - {self.path} if process().writes else ():
-            _remove(stale)
+    def __init__(self, path: Path, settings: Training) -> None:
+        """Only the process that writes the results writes the file; the others read it."""
+        self.path, self.settings, self.writes = path, settings, process().writes
 
     def __enter__(self) -> "Checkpoint":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        if kind is not None or not process().writes or not self.path.exists():
+        if kind is not None or not self.writes or not self.path.exists():
             return
         if self.settings.schedule == "constant":
             with self._replaced() as scratch:
@@ -105,7 +111,7 @@ class Checkpoint:
         Raises:
             NoRoomError: the disk is too full for it.
         """
-        if not process().writes:
+        if not self.writes:
             return
         require_room(self.path.parent, bytes_of(model))
         with self._replaced() as scratch, apart():

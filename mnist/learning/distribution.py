@@ -84,12 +84,12 @@ def _end(reason: str) -> NoReturn:
 @contextmanager
 def apart() -> Iterator[None]:
     """Within, Keras places new variables in this process alone: what one process does without the others."""
-    together = keras.distribution.distribution()
+    before = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
         yield
     finally:
-        keras.distribution.set_distribution(together)
+        keras.distribution.set_distribution(before)
 
 
 def require_same(what: str, value: int) -> None:

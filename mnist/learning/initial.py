@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from mnist.errors import PipelineError
 from mnist.learning.backend import keras
 from mnist.learning.model import load_model
@@ -18,14 +20,15 @@ def start_from(path: Path, model: keras.Model) -> None:
     printed.
 
     Raises:
-        InitialWeightsError: no such file, or no layer fits.
+        InitialWeightsError: no such file, weights that are not finite, or no layer that fits.
         ModelError: no Keras model.
     """
     if not path.is_file():
         raise InitialWeightsError(f"{path}: expected a model to start from, found no such file")
-    earlier, own = (
-        [layer for layer in each.layers if layer.weights] for each in (load_model(path, compile=False), model)
-    )
+    given = load_model(path, compile=False)
+    if broken := [layer.name for layer in given.layers if not all(np.isfinite(w).all() for w in layer.get_weights())]:
+        raise InitialWeightsError(f"{path}: expected finite weights, found others in {', '.join(broken)}")
+    earlier, own = ([layer for layer in each.layers if layer.weights] for each in (given, model))
     taken, fresh = [], [layer.name for layer in own[len(earlier) :]]
     for layer, given in zip(own, earlier, strict=False):
         if _form(layer) == _form(given):

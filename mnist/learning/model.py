@@ -29,6 +29,8 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
     try:
         whole = compile and not (path.suffix == ".h5" and is_keras_2(path))
         model = keras.models.load_model(path, compile=whole)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"found a {type(model).__name__}")
         if whole and path.suffix == ".h5":
             _restore_optimizer(model, path)
     except Exception as error:  # Keras, zipfile and HDF5 raise whatever they stumble over

@@ -21,6 +21,7 @@ from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, mix
 from mnist.sections import Pair, Training
 
+COMPILED: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}  # for those who load it
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # of a history, in order
 
 
@@ -49,8 +50,9 @@ def make_optimizer(name: str, training: Training, steps: int) -> keras.optimizer
         TrainingError: Keras does not take its arguments.
     """
     ((kind, arguments),) = training.optimizer.items()
+    average = {"use_ema": True, "ema_momentum": training.weight_average} if training.weight_average else {}
     try:
-        return getattr(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **arguments)
+        return getattr(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **average, **arguments)
     except (TypeError, ValueError) as error:
         raise TrainingError(f"params.yaml: trainings.{name}.optimizer.{kind}: {first_line(error)}") from None
 
@@ -58,7 +60,7 @@ def make_optimizer(name: str, training: Training, steps: int) -> keras.optimizer
 def train(
     pair: Pair, data: Data, checkpoint: Checkpoint, callbacks: Iterable[keras.callbacks.Callback] = ()
 ) -> tuple[keras.Model, History]:
-    """Build the pair's architecture and train it as its training says.
+    """Build the pair's architecture and train one network as its training says.
 
     Args:
         data: images `uint8` `(n, rows, columns)` and labels `uint8` `(n,)`.
@@ -103,10 +105,15 @@ def train(
         validation_data=in_order(held_out, classes, settings) if len(held_out[0]) else None,
         shuffle=False,  # `feed` has done it
         verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
-        callbacks=[_Epochs(pair, history, checkpoint), *callbacks],
+        callbacks=[*_averaging(settings), _Epochs(pair, history, checkpoint), *callbacks],
     )
-    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])  # for those who load it
+    model.compile(optimizer, **COMPILED)
     return model, history
+
+
+def _averaging(training: Training) -> list[keras.callbacks.Callback]:
+    """What judges the averaged weights after each epoch, as the model has them at the end."""
+    return [keras.callbacks.SwapEMAWeights()] if training.weight_average else []
 
 
 def _made_up(pair: Pair, x: np.ndarray, y: np.ndarray) -> Iterator[Data]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist.learning.checkpoint import Checkpoint
+from mnist.learning.checkpoint import checkpoints
 from mnist.params import load_params
 from tests.conftest import ROOT
 from tests.fuzz.damage import damaged
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_damaged_checkpoint_changes_nothing_in_the_model(tiny_model, tmp_path, capsys):
     pair = load_params(ROOT / "params.yaml").pair()
-    checkpoint = Checkpoint(tmp_path, pair, (np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8)))
+    (checkpoint,) = checkpoints(tmp_path, pair, (np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8)))
     checkpoint.save(tiny_model, [{"epoch": 1}])
     whole, weights = checkpoint.path.read_bytes(), tiny_model.get_weights()
     assert checkpoint.load(tiny_model) == [{"epoch": 1}]

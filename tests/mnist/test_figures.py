@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from mnist import figures
+from mnist import figures, sheets
 
 CLASSES = [str(i) for i in range(10)]
 HISTORY = pd.DataFrame(
@@ -42,20 +42,20 @@ BASELINES = {
 }
 
 FIGURES = {
-    "samples": lambda: figures.samples(IMAGES, LABELS, CLASSES),
-    "samples without one class": lambda: figures.samples(IMAGES[:9], LABELS[:9], CLASSES),
-    "samples of two classes": lambda: figures.samples(IMAGES, LABELS % 2, ["even", "odd"]),
+    "samples": lambda: sheets.samples(IMAGES, LABELS, CLASSES),
+    "samples without one class": lambda: sheets.samples(IMAGES[:9], LABELS[:9], CLASSES),
+    "samples of two classes": lambda: sheets.samples(IMAGES, LABELS % 2, ["even", "odd"]),
     "learning curves": lambda: figures.learning_curves(HISTORY),
     "learning curves without validation": lambda: figures.learning_curves(NO_VALIDATION),
     "learning curves of one epoch": lambda: figures.learning_curves(ONE_EPOCH),
     "confusion": lambda: figures.confusion(matrix(3), CLASSES),
     "confusion without mistakes": lambda: figures.confusion(matrix(0), CLASSES),
-    "misclassified": lambda: figures.misclassified(IMAGES, LABELS, probabilities(12), CLASSES),
-    "misclassified, many": lambda: figures.misclassified(IMAGES, LABELS, probabilities(99), CLASSES),
-    "misclassified, none": lambda: figures.misclassified(IMAGES, LABELS, probabilities(0), CLASSES),
-    "samples of many": lambda: figures.samples(IMAGES, LABELS * 4, MANY),
+    "misclassified": lambda: sheets.misclassified(IMAGES, LABELS, probabilities(12), CLASSES),
+    "misclassified, many": lambda: sheets.misclassified(IMAGES, LABELS, probabilities(99), CLASSES),
+    "misclassified, none": lambda: sheets.misclassified(IMAGES, LABELS, probabilities(0), CLASSES),
+    "samples of many": lambda: sheets.samples(IMAGES, LABELS * 4, MANY),
     "confusion of many": lambda: figures.confusion(np.ones((47, 47), int), MANY),
-    "misclassified, with long names": lambda: figures.misclassified(IMAGES, LABELS, probabilities(12), MANY[:10]),
+    "misclassified, with long names": lambda: sheets.misclassified(IMAGES, LABELS, probabilities(12), MANY[:10]),
     "baselines": lambda: figures.baselines(BASELINES),
 }
 
@@ -93,23 +93,23 @@ def test_the_most_frequent_mistakes_of_many_classes_are_written_beside_the_confu
 
 
 def test_samples_of_many_classes_stand_side_by_side_and_each_name_at_its_row():
-    sheets = figures.samples(IMAGES, LABELS * 4, MANY).axes
-    assert [len(axes.get_yticklabels()) for axes in sheets] == [16, 16, 15]
-    assert sheets[1].get_yticklabels()[4].get_text() == "a name of many le…"
-    np.testing.assert_array_equal(sheets[1].images[0].get_array()[30 * 4 + 1 : 30 * 4 + 29, :28], IMAGES[5])  # class 20
+    blocks = sheets.samples(IMAGES, LABELS * 4, MANY).axes
+    assert [len(axes.get_yticklabels()) for axes in blocks] == [16, 16, 15]
+    assert blocks[1].get_yticklabels()[4].get_text() == "a name of many le…"
+    np.testing.assert_array_equal(blocks[1].images[0].get_array()[30 * 4 + 1 : 30 * 4 + 29, :28], IMAGES[5])  # class 20
 
 
 def test_the_most_confident_mistake_comes_first():
     unsure = np.array([[0.1, 0.6, 0.3], [0.2, 0.0, 0.8], [0.9, 0.1, 0.0]])
-    figure = figures.misclassified(IMAGES[:3], np.array([0, 1, 0]), unsure, ["cat", "dog", "owl"])
+    figure = sheets.misclassified(IMAGES[:3], np.array([0, 1, 0]), unsure, ["cat", "dog", "owl"])
     assert drawn_texts(figure) == ["", "dog → owl  80%", "cat → dog  60%"]
     assert figure.get_suptitle().startswith("2 of 3 misclassified")
 
 
 def test_each_picture_is_where_its_class_or_its_caption_is():
-    (sheet,) = figures.samples(IMAGES, LABELS, CLASSES).axes[0].images
+    (sheet,) = sheets.samples(IMAGES, LABELS, CLASSES).axes[0].images
     np.testing.assert_array_equal(sheet.get_array()[31:59, 28:56], IMAGES[11])  # the second image of class 1
-    axes = figures.misclassified(IMAGES, LABELS, probabilities(12), CLASSES).axes[0]
+    axes = sheets.misclassified(IMAGES, LABELS, probabilities(12), CLASSES).axes[0]
     np.testing.assert_array_equal(axes.images[11].get_array(), IMAGES[11])
     left, right, bottom, top = axes.images[11].get_extent()
     x, y = axes.texts[11].get_position()

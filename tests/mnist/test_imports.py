@@ -31,6 +31,8 @@ LIGHT_LIBRARIES = [
     "pooch",
     "requests",
     "tqdm",
+    "scipy.ndimage",
+    "skimage.feature",
 ]
 HEAVY_LIBRARIES = ["tensorflow", "keras", "h5py", "yaml", "absl.logging"]
 

@@ -19,7 +19,7 @@ import yaml
 
 from tests.clones import ROOT, repository
 
-PIPELINES = ("dvc.yaml", "baselines/dvc.yaml", "seeds/dvc.yaml")
+PIPELINES = ("dvc.yaml", "baselines/dvc.yaml", "seeds/dvc.yaml", "robustness/dvc.yaml")
 DOCUMENTED = ("data/", "models/", "metrics/")
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 HOSTILE = "x'; touch hacked; echo '"
@@ -315,6 +315,7 @@ MAY_IMPORT = {
     "cluster": ("mnist/", "cluster/engine.py", "cluster/experiment.py", "cluster/answers.py", "cluster/pictures.py"),
     "baselines": ("mnist/",),
     "seeds": ("mnist/",),
+    "robustness": ("mnist/",),
     "benchmarks": ("mnist/", "benchmarks/", "stages/convert.py"),
 }
 

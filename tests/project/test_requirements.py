@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-USES = ["", "-apps", "-cluster", "-dev", "-signing"]
+USES = ["", "-apps", "-cluster", "-robustness", "-dev", "-signing"]
 
 
 def lines(file):
@@ -42,7 +42,7 @@ def test_every_package_has_a_version_and_hashes_and_no_address(use):
     assert not re.search(r"://|--index|--find", text)
 
 
-@pytest.mark.parametrize("use", ["", "-apps", "-cluster"])
+@pytest.mark.parametrize("use", ["", "-apps", "-cluster", "-robustness"])
 def test_people_get_the_versions_that_are_tested(use):
     tested, given = pins("requirements-dev.txt"), pins(f"requirements{use}.txt")
     assert {name: tested.get(name) for name in given} == given

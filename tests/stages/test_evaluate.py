@@ -15,7 +15,10 @@ pytestmark = pytest.mark.slow
 def test_a_model_of_other_classes_is_refused_and_nothing_is_written(project, content):
     content["datasets"]["mnist"]["classes"].append("ten")
     write_params(project, content)
-    with pytest.raises(ModelError, match=r"^models/MNIST_keras_CNN\.h5: expected 11 classes, found 10"):
+    with pytest.raises(
+        ModelError,
+        match=r"^models/MNIST_keras_CNN\.h5: expected rows, columns and classes \(28, 28, 11\), found \(28, 28, 10\)",
+    ):
         evaluate.main()
     assert not (project / "metrics").exists()
 

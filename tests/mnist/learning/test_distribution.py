@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist.learning.checkpoint import Checkpoint, key
+from mnist.learning.checkpoint import checkpoints, key
 from mnist.learning.distribution import NAMES, DistributionError, Process, process, together
 from mnist.learning.feed import feed, in_order
 from mnist.params import load_params
@@ -95,8 +95,8 @@ def test_a_checkpoint_belongs_to_a_number_of_processes_and_only_the_first_clears
     (tmp_path / "old").touch()
     be(monkeypatch, 1, 2)
     assert key(pair, (IMAGES, LABELS)) != alone
-    Checkpoint(tmp_path, pair, (IMAGES, LABELS))
+    checkpoints(tmp_path, pair, (IMAGES, LABELS))
     assert (tmp_path / "old").exists()
     be(monkeypatch, 0, 2)
-    Checkpoint(tmp_path, pair, (IMAGES, LABELS))
+    checkpoints(tmp_path, pair, (IMAGES, LABELS))
     assert not (tmp_path / "old").exists()

@@ -56,6 +56,22 @@ def test_a_model_of_which_nothing_fits_is_refused(earlier):
         start_from(earlier, model)
 
 
+def test_weights_that_are_not_finite_are_refused_and_the_layer_is_named(tmp_path):
+    model = build("earlier", [*LAYERS, ANSWER], 10)
+    model.get_layer("norm").gamma.assign([1, np.nan])
+    model.save(tmp_path / "earlier.h5")
+    with pytest.raises(InitialWeightsError, match=r"earlier.h5: expected finite weights, found others in norm$"):
+        start_from(tmp_path / "earlier.h5", build("own", [*LAYERS, ANSWER], 10))
+
+
+def test_a_file_that_holds_a_bare_layer_is_refused_in_one_line(tmp_path):
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    keras.saving.save_model(layer, tmp_path / "layer.keras")
+    with pytest.raises(PipelineError, match=r"layer.keras: expected a Keras model: found a Dense$"):
+        start_from(tmp_path / "layer.keras", keras.Sequential())
+
+
 @pytest.mark.parametrize("content", [None, b"no model"])
 def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "bad.h5"

@@ -1,4 +1,4 @@
-"""Learning rate, feed, augmentation, and a training that goes on where it was interrupted."""
+"""Learning rate, feed, and a training that goes on where it was interrupted."""
 
 import json
 import math
@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from mnist.learning import layers as own_layers
-from mnist.learning.augmentation import augment
 from mnist.learning.backend import keras, tf
-from mnist.learning.checkpoint import Checkpoint, key
+from mnist.learning.checkpoint import Checkpoint, checkpoints, key
+from mnist.learning.ensemble import trained
 from mnist.learning.feed import NO_CLASS, feed, probabilities, split
 from mnist.learning.model import load_model
 from mnist.learning.training import TrainingError, learning_rate, make_optimizer, train
 from mnist.params import load_params
-from mnist.sections import Augmentation, Params, Training
+from mnist.sections import Params, Training
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow
@@ -167,110 +167,6 @@ def test_the_last_rows_are_held_out(n, fraction, kept):
     assert np.array_equal(y, -x) and np.array_equal(y_val, -x_val)
 
 
-# Augmentation.
-
-
-def distorted(images, seed=(1, 2), **bounds):
-    return augment(tf.constant(images, tf.float32), Augmentation(**bounds), tf.constant(seed, tf.int64)).numpy()
-
-
-def centroids(images):
-    """Centre of the ink of each image, (row, column)."""
-    ink = images[..., 0].astype(np.float64)
-    total = ink.sum(axis=(1, 2))
-    rows = (ink.sum(axis=2) * np.arange(28)).sum(axis=1) / total
-    columns = (ink.sum(axis=1) * np.arange(28)).sum(axis=1) / total
-    return np.column_stack([rows, columns])
-
-
-def dots(row, column, n=64):
-    images = np.zeros((n, 28, 28, 1), np.float32)
-    images[:, row, column] = 1
-    return images
-
-
-def test_zero_bounds_leave_images_unchanged(real_digits):
-    images = real_digits[0][:16, ..., None] / np.float32(255)
-    assert distorted(images) == pytest.approx(images, abs=1e-6)
-
-
-@pytest.mark.parametrize("bound", [0.5, 1.5, 4.0])
-def test_a_shift_moves_a_dot_by_at_most_the_bound(bound):
-    moved = centroids(distorted(dots(14, 10), shift=bound)) - [14, 10]
-    assert np.abs(moved).max() <= bound + 1e-4
-    assert np.abs(moved).max(axis=0).min() > 0.8 * bound  # on each axis the 64 draws come near it
-    assert moved.min(axis=0).max() < 0 < moved.max(axis=0).min()  # to both sides
-
-
-def test_a_shift_leaves_the_ink_as_much_as_it_was():
-    assert distorted(dots(14, 10), shift=4.0).sum(axis=(1, 2, 3)) == pytest.approx(np.ones(64), abs=1e-5)
-
-
-@pytest.mark.parametrize("bounds", [{"rotation": 30.0}, {"zoom": 0.2}, {"shear": 0.2}])
-def test_rotation_zoom_and_shear_keep_the_centre(bounds):
-    square = sum(dots(row, column) for row in (13, 14) for column in (13, 14))
-    assert centroids(distorted(square, **bounds)) == pytest.approx(np.full((64, 2), 13.5), abs=1e-3)
-
-
-def test_rotation_turns_by_at_most_the_bound():
-    block = sum(dots(row, column) for row in (4, 5, 6) for column in (12, 13, 14, 15))
-    row, column = (centroids(distorted(block, rotation=20.0)) - 13.5).T
-    angles = np.degrees(np.arctan2(column, -row))
-    assert np.abs(angles).max() <= 20.5  # resampling moves the centroid a little
-    assert angles.min() < -10 and angles.max() > 10
-    assert np.hypot(row, column) == pytest.approx(np.full(64, 8.5), abs=0.2)
-
-
-@pytest.mark.parametrize(("bound", "smallest", "largest"), [(0.2, 1 / 1.2, 1 / 0.8), (0.1, 1 / 1.1, 1 / 0.9)])
-def test_zoom_scales_by_at_most_the_bound(bound, smallest, largest):
-    block = sum(dots(row, column) for row in (4, 5, 6) for column in (4, 5, 6))
-    scales = (centroids(distorted(block, zoom=bound)) - 13.5) / -8.5
-    assert scales.min() >= smallest - 0.02 and scales.max() <= largest + 0.02
-    assert scales.min() < 1 - bound / 2 and scales.max() > 1 + bound / 2
-
-
-def test_shear_moves_along_rows_alone():
-    block = sum(dots(row, column) for row in (4, 5, 6) for column in (13, 14))
-    moved = centroids(distorted(block, shear=0.2)) - [5, 13.5]
-    assert moved[:, 0] == pytest.approx(np.zeros(64), abs=0.1)
-    assert 0.8 < np.abs(moved[:, 1]).max() <= 0.2 * 8.5 + 0.1
-
-
-def test_a_seed_gives_the_same_images_and_another_gives_others(real_digits):
-    images = real_digits[0][:16, ..., None] / np.float32(255)
-    bounds = {"shift": 2.0, "rotation": 10.0, "zoom": 0.1}
-    assert distorted(images, **bounds).tobytes() == distorted(images, **bounds).tobytes()
-    assert not np.array_equal(distorted(images, **bounds), distorted(images, seed=(1, 3), **bounds))
-    assert not np.array_equal(distorted(images, **bounds), distorted(images, seed=(0, 2), **bounds))
-
-
-@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
-def test_a_flip_mirrors_that_fraction_of_the_images_left_to_right(real_digits, fraction):
-    images = real_digits[0][:400, ..., None] / np.float32(255)
-    found = distorted(images, flip=fraction)
-    mirrored = np.isclose(found, images[:, :, ::-1], atol=1e-5).all(axis=(1, 2, 3))
-    assert (mirrored | np.isclose(found, images, atol=1e-5).all(axis=(1, 2, 3))).all()
-    assert mirrored.mean() == pytest.approx(fraction, abs=0.1)
-
-
-def test_a_flip_comes_on_top_of_a_shift():
-    moved = centroids(distorted(dots(14, 10), shift=1.0, flip=1.0)) - [14, 17]
-    assert 0.7 < np.abs(moved).max() <= 1 + 1e-4
-
-
-def test_a_cutout_blanks_a_square_about_a_point_anywhere():
-    holes = distorted(np.ones((400, 28, 28, 1), np.float32), cutout=0.5)[..., 0] == 0
-    rows, columns = holes.any(axis=2), holes.any(axis=1)
-    assert np.array_equal(holes, rows[:, :, None] & columns[:, None, :])
-    for sides in (rows.sum(axis=1), columns.sum(axis=1)):
-        assert sides.max() == 14 and sides.min() >= 7 and (sides < 14).any()  # half of it may be outside
-    assert rows.any(axis=0).all() and columns.any(axis=0).all()
-
-
-def test_each_image_is_distorted_in_its_own_way():
-    assert len({image.tobytes() for image in distorted(dots(14, 10, n=16), shift=2.0)}) == 16
-
-
 # Whole trainings, of a tiny model on a few images.
 
 
@@ -295,8 +191,7 @@ def data(real_digits):
 def saved_training(settings, data, folder):
     """Train as the stage does; returns (bytes of the saved model, history)."""
     keras.utils.clear_session()
-    with Checkpoint(folder / "checkpoints", settings, data) as checkpoint:
-        model, history = train(settings, data, checkpoint)
+    with trained(settings, data, folder / "checkpoints") as (model, history):
         model.save(folder / "model.h5")
     return (folder / "model.h5").read_bytes(), history
 
@@ -375,7 +270,7 @@ def test_a_layer_with_random_numbers_of_its_own_resumes_exactly(whole, data, int
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mnist.learning.checkpoint import Checkpoint
+from mnist.learning.checkpoint import Checkpoint, checkpoints
 from mnist.learning.training import train
 from tests import digits
 from tests.mnist.learning.test_training import IMAGES, pair
@@ -386,7 +281,7 @@ def save_and_die(self, model, history):
     os.kill(os.getpid(), signal.SIGKILL)
 Checkpoint.save = save_and_die
 data = tuple(part[:IMAGES] for part in digits.load())
-train(pair(), data, Checkpoint(Path(sys.argv[1]), pair(), data))
+train(pair(), data, checkpoints(Path(sys.argv[1]), pair(), data)[0])
 """
 
 
@@ -436,6 +331,8 @@ OTHERS = {
     "augmentation": pair(augmentation={"shift": 1.0}),
     "optimizer": pair(optimizer={"SGD": {}}),
     "optimizer's argument": pair(optimizer={"Adam": {"beta_1": 0.8}}),
+    "average of the weights": pair(weight_average=0.9),
+    "networks": pair(ensemble=2),
     "rate of dropout": pair([*TINY[:-2], {"Dropout": {"name": "drop", "rate": 0.2}}, TINY[-1]]),
     "order of layers": pair([TINY[0], TINY[2], TINY[1], *TINY[3:]]),
 }
@@ -443,11 +340,11 @@ OTHERS = {
 
 @pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
 def test_a_changed_setting_does_not_find_the_old_checkpoint_and_removes_it(data, tmp_path, changed):
-    old = Checkpoint(tmp_path, ONE_CYCLE, data).path
+    old = checkpoints(tmp_path, ONE_CYCLE, data)[0].path
     old.write_bytes(b"old")
-    assert Checkpoint(tmp_path, ONE_CYCLE, data).path == old
+    assert checkpoints(tmp_path, ONE_CYCLE, data)[0].path == old
     assert old.exists()
-    assert Checkpoint(tmp_path, changed, data).path != old
+    assert checkpoints(tmp_path, changed, data)[0].path != old
     assert list(tmp_path.iterdir()) == []
 
 
@@ -530,7 +427,7 @@ def test_the_loss_is_that_of_smoothed_labels_and_the_validation_loss_that_of_the
     layers = [{"Flatten": {}}, {"Dense": {"units": 10, "activation": "softmax"}}]
     still = {"optimizer": {"SGD": {}}, "learning_rate": 1e-12, "schedule": "constant", "epochs": 1}
     settings = pair(layers, augmentation={}, label_smoothing=0.1, **still)
-    model, (history,) = train(settings, data, Checkpoint(tmp_path, settings, data))
+    model, (history,) = train(settings, data, checkpoints(tmp_path, settings, data)[0])
     images, labels = data
     kernel, bias = model.get_weights()
     logits = images.reshape(IMAGES, -1) / 255 @ kernel + bias
@@ -553,7 +450,7 @@ def test_a_smoothed_training_interrupted_after_an_epoch_ends_in_the_same_bytes(w
 @pytest.mark.parametrize("settings", [ONE_CYCLE, pair(schedule="constant")], ids=["one cycle", "constant"])
 def test_the_saved_model_has_its_compile_settings_and_optimizer_state(tmp_path, data, settings):
     images, labels = data
-    model, _ = train(settings, data, Checkpoint(tmp_path, settings, data))
+    model, _ = train(settings, data, checkpoints(tmp_path, settings, data)[0])
     model.save(tmp_path / "model.h5")
     copy = load_model(tmp_path / "model.h5")
     assert copy.loss.__name__ == "sparse_categorical_crossentropy"
@@ -595,7 +492,7 @@ def test_a_damaged_checkpoint_is_not_used(whole, data, interrupt, tmp_path, capf
         saved_training(settings, data, tmp_path)
     (path,) = (tmp_path / "checkpoints").glob("*.h5")
     content = path.read_bytes()
-    checkpoint = Checkpoint(path.parent, settings, data)
+    (checkpoint,) = checkpoints(path.parent, settings, data)
     for place in range(0, len(content), len(content) // 300):
         flipped = bytearray(content)
         flipped[place] ^= 1 << place % 8

@@ -1,0 +1,28 @@
+"""Train a pair and test it, without the pipeline."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mnist.data.table import read_csv
+from mnist.learning.backend import keras
+from mnist.learning.ensemble import trained
+from mnist.learning.model import predict
+from mnist.scoring import score
+from mnist.sections import Pair
+
+
+@contextmanager
+def tried(
+    pair: Pair, train_csv: Path, test_csv: Path, checkpoints: Path
+) -> Iterator[tuple[keras.Model, dict[str, Any]]]:
+    """Train a pair on one table and score it on another; write the results within, as with `trained`.
+
+    Yields:
+        The compiled model, and what `score` says of it.
+    """
+    classes = len(pair.classes)
+    with trained(pair, read_csv(train_csv, classes, pair.shape), checkpoints) as (model, _):
+        images, labels = read_csv(test_csv, classes, pair.shape)
+        yield model, score(predict(model, images), labels, pair.classes)
