@@ -175,6 +175,7 @@ def _fit_torch(
 
 CONTENDERS = {
     "fast": pair("fast", "fast"),
+    "brisk": pair("brisk", "brisk"),
     "default": pair("bn_cnn", "one_cycle"),
     "train_mnist_fast": train_mnist_fast,
     "keras_docs": keras_docs,

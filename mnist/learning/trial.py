@@ -22,7 +22,11 @@ def tried(
     Yields:
         The compiled model, and what `score` says of it.
     """
-    classes = len(pair.classes)
-    with trained(pair, read_csv(train_csv, classes, pair.shape), checkpoints) as (model, _):
-        images, labels = read_csv(test_csv, classes, pair.shape)
-        yield model, score(predict(model, images), labels, pair.classes)
+    with trained(pair, read_csv(train_csv, len(pair.classes), pair.shape), checkpoints) as (model, _):
+        yield model, tested(model, pair, test_csv)
+
+
+def tested(model: keras.Model, pair: Pair, test_csv: Path) -> dict[str, Any]:
+    """What `score` says of a pair's model."""
+    images, labels = read_csv(test_csv, len(pair.classes), pair.shape)
+    return score(predict(model, images), labels, pair.classes)

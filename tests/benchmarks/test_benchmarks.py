@@ -74,19 +74,19 @@ def test_every_contender_runs_and_every_pair_of_this_project_exists(content):
     assert {"fast", "best"} <= set(content["architectures"]) & set(content["trainings"])
 
 
-def test_a_contenders_row_has_the_median_and_says_how_often_the_target_was_reached():
-    runs = [[{"seconds": 1.0, "accuracy": 0.98}, {"seconds": seconds, "accuracy": 0.99}] for seconds in (2.0, 9.0, 4.0)]
-    runs[1][-1]["accuracy"] = 0.98
-    row = time_to_accuracy.row("slow", runs, fast=2.0)
-    expected = {
+def test_a_contenders_row_says_how_often_and_when_each_target_was_reached():
+    ends = [(2.0, 0.99), (9.0, 0.98), (4.0, 0.996)]
+    runs = [[{"seconds": 1.0, "accuracy": 0.98}, {"seconds": seconds, "accuracy": last}] for seconds, last in ends]
+    assert time_to_accuracy.row("some", runs) == {
+        "contender": "some",
         "runs": 3,
-        "reached": 2,
-        "seconds": 4.0,
-        "times_fast": 2.0,
-        "epochs": 2,
-        "mean_accuracy": pytest.approx(0.98 + 0.02 / 3),
+        "reached_99.0%": 2,
+        "seconds_to_99.0%": 4.0,  # the second run counts with all of its 9
+        "reached_99.5%": 1,
+        "seconds_to_99.5%": 4.0,
+        "last_accuracy": pytest.approx((0.99 + 0.98 + 0.996) / 3),
     }
-    assert row == {"contender": "slow"} | expected
+    assert time_to_accuracy.row("some", runs[:2])["seconds_to_99.5%"] is None
 
 
 def test_a_report_is_a_table_and_the_same_figures_as_json(tmp_path, monkeypatch, capsys):
