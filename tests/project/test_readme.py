@@ -124,7 +124,9 @@ def test_the_tree_names_every_folder():
     assert {"params.yaml", "dvc.yaml", "dvc.lock"} <= set(names)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/cluster.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/cluster.md", "docs/settings.md"]
+)
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert all((ROOT / page).parent.joinpath(link).exists() for link in links if "://" not in link)
