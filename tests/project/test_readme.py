@@ -43,19 +43,21 @@ def percent(value):
 @pytest.mark.parametrize(
     ("section", "dataset", "pairs"),
     [
-        ("Results", "", {("fast", "fast"), ("bn_cnn", "one_cycle")}),
+        ("Results", "", {("fast", "fast"), ("brisk", "brisk"), ("bn_cnn", "one_cycle")}),
         ("Other data sets", "fashion_mnist-", {("fashion", "fashion"), ("bn_cnn", "one_cycle")}),
     ],
 )
 def test_each_pairs_mean_is_that_of_its_committed_seeds(section, dataset, pairs):
-    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d., ]+) % \|$", SECTIONS[section], re.MULTILINE)
+    row = r"^\| `(\w+)`, `(\w+)`.*\| (\d+) \| ([\d.]+) % \| ([\d.to ]+) % \|$"
+    rows = re.findall(row, SECTIONS[section], re.MULTILINE)
     assert pairs == {(architecture, training) for architecture, training, *_ in rows}
     seeds = metrics_in("seeds")
-    for architecture, training, average, each in rows:
+    for architecture, training, count, average, spread in rows:
         start = f"{dataset}{architecture}-{training}-"
-        found = [seeds[name]["accuracy"] for name in sorted(seeds) if name.startswith(start)]
-        assert each == ", ".join(map(percent, found))
+        found = [seeds[name]["accuracy"] for name in seeds if name.startswith(start)]
+        assert int(count) == len(found)
         assert average == percent(mean(found))
+        assert spread == " to ".join(percent(end) for end in sorted({min(found), max(found)}))
 
 
 def test_the_accuracy_of_the_default_pair_and_its_interval_are_the_evaluated_ones():
@@ -73,12 +75,11 @@ def test_as_many_exports_change_a_prediction_as_readme_says():
     assert f"The eight-bit LiteRT file changes {of_int8}," in text
 
 
-def test_what_is_read_of_other_pictures_is_what_the_benchmarks_found():
-    found = {
-        row["pictures"]: row
-        for name in ("pictures", "reading")
-        for row in json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
-    }
+def test_what_is_read_of_other_pictures_is_what_was_measured():
+    rows = (
+        json.loads(git("show", f"{COMMIT}:benchmarks/reading.json"))["results"] + metrics("robustness.json")["pictures"]
+    )
+    found = {row["pictures"]: row for row in rows}
     digits = [found[f"digits_{size}"] for size in (32, 64, 160, 320)]
     read, unsure, resized = ([row[key] for row in digits] for key in ("read", "unsure", "resized"))
     text = " ".join(SECTIONS["Use the model"].split())
@@ -88,6 +89,15 @@ def test_what_is_read_of_other_pictures_is_what_the_benchmarks_found():
     rows = found["rows of 2 to 8 digits"]
     assert f"Of {rows['number']:,} rows of 2 to 8 test digits, {rows['right']:.1%}".replace("%", " %") in text
     assert f"{found['clothes']['unsure_or_empty']:.1%} are called unsure".replace("%", " %") in text
+
+
+def test_what_damage_does_is_what_the_robustness_stage_found():
+    found = metrics("robustness.json")
+    right, unsure, wrong = (found[f"corrupted_{name}"] for name in ("accuracy", "unsure", "sure_and_wrong"))
+    text = " ".join(SECTIONS["Results"].split()).replace(" %", "%")
+    assert (
+        f"gets {right:.1%} right in the mean; it is unsure of {unsure:.1%} and sure but wrong in {wrong:.1%}." in text
+    )
 
 
 def test_what_an_earlier_model_is_worth_is_what_the_benchmark_found():
