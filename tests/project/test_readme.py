@@ -61,7 +61,7 @@ def test_each_pairs_mean_is_that_of_its_committed_seeds(section, dataset, pairs)
 
 
 def test_the_accuracy_of_the_default_pair_and_its_interval_are_the_evaluated_ones():
-    found = re.search(r"has ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+) %\)", SECTIONS["Results"])
+    found = re.search(r"has ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+) %\)", " ".join(SECTIONS["Results"].split()))
     expected = metrics("evaluate.json")
     assert list(found.groups()) == [percent(expected[key]) for key in ("accuracy", "accuracy_low", "accuracy_high")]
 
