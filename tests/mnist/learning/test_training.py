@@ -332,7 +332,6 @@ OTHERS = {
     "optimizer": pair(optimizer={"SGD": {}}),
     "optimizer's argument": pair(optimizer={"Adam": {"beta_1": 0.8}}),
     "average of the weights": pair(weight_average=0.9),
-    "networks": pair(ensemble=2),
     "rate of dropout": pair([*TINY[:-2], {"Dropout": {"name": "drop", "rate": 0.2}}, TINY[-1]]),
     "order of layers": pair([TINY[0], TINY[2], TINY[1], *TINY[3:]]),
 }
