@@ -3,12 +3,15 @@
 import json
 import struct
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from benchmarks import contenders, convert, phases, time_to_accuracy
+from benchmarks import contenders, convert, phases, step, time_to_accuracy
 from benchmarks.report import report
+from mnist.learning.architecture import build
+from mnist.params import load_params
 from tests.conftest import ROOT
 
 
@@ -87,6 +90,30 @@ def test_a_contenders_row_says_how_often_and_when_each_target_was_reached():
         "last_accuracy": pytest.approx((0.99 + 0.98 + 0.996) / 3),
     }
     assert time_to_accuracy.row("some", runs[:2])["seconds_to_99.5%"] is None
+
+
+def test_an_operations_time_is_counted_once_though_another_calls_it():
+    events = [
+        (0, 100, "outer:While"),
+        (10, 30, "a:_MklNativeConv2D"),
+        (50, 20, "b:Mul"),
+        (55, 5, "c:Add"),
+        (200, 7, "d:Mul"),
+    ]
+    found = Counter()
+    for name, picoseconds in step.own_time(events[::-1]):
+        found[name] += picoseconds
+    assert found == {"outer:While": 50, "a:_MklNativeConv2D": 30, "b:Mul": 15, "c:Add": 5, "d:Mul": 7}
+    assert step.OPERATION.fullmatch("a:_MklNativeConv2D")[1] == "Conv2D"
+    assert not step.OPERATION.fullmatch("KernelAndDeviceFunc::Run")
+
+
+def test_the_work_of_a_step_is_that_of_its_convolutions_and_dense_layers():
+    bn_cnn = load_params(ROOT / "params.yaml").pair()
+    by_hand = 2 * 2 * 26**2 * 9 * 32  # forward and the kernel's gradient
+    places_and_weights = ((24**2, 9 * 32 * 32), (10**2, 9 * 32 * 64), (8**2, 9 * 64 * 64), (1, 1024 * 256), (1, 2560))
+    by_hand += sum(3 * 2 * places * weights for places, weights in places_and_weights)
+    assert step.flops(build(bn_cnn.architecture, bn_cnn.layers, 10)) == by_hand
 
 
 def test_a_report_is_a_table_and_the_same_figures_as_json(tmp_path, monkeypatch, capsys):
