@@ -13,10 +13,9 @@ import io
 import statistics
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from benchmarks.report import report
-from mnist.data.other_writers import render
+from mnist.data.other_writers import digits, render
 from mnist.errors import run
 from mnist.inference.prepare import prepare
 from mnist.learning.backend import keras, settings
@@ -45,8 +44,8 @@ class NoCheckpoint:
 @settings()
 def main() -> None:
     """Train each way with each number of pictures."""
-    digits = load_digits()
-    data = np.stack([prepare(render(image, 64)) for image in digits.images]), digits.target.astype(np.uint8)
+    images, labels = digits(np.s_[:])
+    data = np.stack([prepare(render(image, 64)) for image in images]), labels.astype(np.uint8)
     rows = []
     for count in COUNTS:
         learnt = among_the_first(data[1], count)

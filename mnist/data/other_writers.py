@@ -10,7 +10,7 @@ TUNING, JUDGED = np.s_[0::2], np.s_[1::2]  # the reader was tuned on the digits 
 
 
 def digits(part: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Images, float `(n, 8, 8)` in 0–16, and labels `(n,)` of one half."""
+    """Images, float `(n, 8, 8)` in 0–16, and labels `(n,)` of a part of them."""
     from sklearn.datasets import load_digits
 
     found = load_digits()

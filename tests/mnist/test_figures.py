@@ -57,6 +57,7 @@ FIGURES = {
     "confusion of many": lambda: figures.confusion(np.ones((47, 47), int), MANY),
     "misclassified, with long names": lambda: sheets.misclassified(IMAGES, LABELS, probabilities(12), MANY[:10]),
     "baselines": lambda: figures.baselines(BASELINES),
+    "answered": lambda: sheets.answered(IMAGES[:5], CLASSES[:5], CLASSES[:5], [True] * 4 + [False]),
 }
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from mnist.learning.backend import keras
-from mnist.learning.checkpoint import Checkpoint
 from mnist.learning.ensemble import networks, trained
 from mnist.learning.model import load_model
 from tests.conftest import TINY
-from tests.mnist.learning.test_training import Interrupted, pair, saved_training
+from tests.mnist.learning.conftest import Interrupted
+from tests.mnist.learning.test_training import pair, saved_training
 
 pytestmark = pytest.mark.slow
 
@@ -28,25 +28,6 @@ def three(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("three")
     content, history = saved_training(THREE, data, folder)
     return content, history, load_model(folder / "model.h5")
-
-
-@pytest.fixture
-def broken_off(monkeypatch):
-    """Break the next training off right after its checkpoint of this number."""
-
-    def after(count):
-        save, done = Checkpoint.save, []
-
-        def save_and_stop(self, model, history):
-            save(self, model, history)
-            done.append(None)
-            if len(done) == count:
-                monkeypatch.setattr(Checkpoint, "save", save)
-                raise Interrupted
-
-        monkeypatch.setattr(Checkpoint, "save", save_and_stop)
-
-    return after
 
 
 class Steps(keras.callbacks.Callback):
@@ -80,9 +61,9 @@ def test_the_trained_weights_are_the_moving_average_of_those_after_each_step(dat
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_an_averaged_training_broken_off_ends_in_the_same_bytes(data, broken_off, tmp_path, epoch):
+def test_an_averaged_training_interrupt_ends_in_the_same_bytes(data, interrupt, tmp_path, epoch):
     expected = saved_training(AVERAGED, data, tmp_path)
-    broken_off(epoch)
+    interrupt(epoch)
     with pytest.raises(Interrupted):
         saved_training(AVERAGED, data, tmp_path)
     assert saved_training(AVERAGED, data, tmp_path) == expected
@@ -106,10 +87,10 @@ def test_an_ensemble_answers_with_the_mean_of_the_networks_that_its_seeds_give_a
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
-def test_an_ensemble_broken_off_goes_on_with_its_networks_and_ends_in_the_same_bytes(
-    three, data, broken_off, tmp_path, capfd, count
+def test_an_ensemble_interrupt_goes_on_with_its_networks_and_ends_in_the_same_bytes(
+    three, data, interrupt, tmp_path, capfd, count
 ):
-    broken_off(count)
+    interrupt(count)
     with pytest.raises(Interrupted):
         saved_training(THREE, data, tmp_path)
     capfd.readouterr()

@@ -12,7 +12,7 @@ import pytest
 
 from mnist.learning import layers as own_layers
 from mnist.learning.backend import keras, tf
-from mnist.learning.checkpoint import Checkpoint, checkpoints, key
+from mnist.learning.checkpoint import checkpoints, key
 from mnist.learning.ensemble import trained
 from mnist.learning.feed import NO_CLASS, feed, probabilities, split
 from mnist.learning.model import load_model
@@ -20,6 +20,7 @@ from mnist.learning.training import TrainingError, learning_rate, make_optimizer
 from mnist.params import load_params
 from mnist.sections import Params, Training
 from tests.conftest import ROOT, TINY
+from tests.mnist.learning.conftest import Interrupted
 
 pytestmark = pytest.mark.slow
 
@@ -210,28 +211,6 @@ def whole(data, tmp_path_factory):
     return result
 
 
-class Interrupted(Exception):
-    pass
-
-
-@pytest.fixture
-def interrupt(monkeypatch):
-    """Break the next training off right after the checkpoint of this epoch."""
-
-    def after(epoch):
-        save = Checkpoint.save
-
-        def save_and_stop(self, model, history):
-            save(self, model, history)
-            if len(history) == epoch:
-                monkeypatch.setattr(Checkpoint, "save", save)
-                raise Interrupted
-
-        monkeypatch.setattr(Checkpoint, "save", save_and_stop)
-
-    return after
-
-
 ONE_CYCLE = pair()
 CONSTANT = pair(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0)
 
@@ -240,8 +219,8 @@ CONSTANT = pair(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, valid
 def test_a_training_interrupted_after_each_epoch_ends_in_the_same_bytes(
     whole, data, interrupt, tmp_path, capfd, settings
 ):
-    for epoch in (1, 2):
-        interrupt(epoch)
+    for _ in range(2):
+        interrupt(1)
         with pytest.raises(Interrupted):
             saved_training(settings, data, tmp_path)
         assert len(list((tmp_path / "checkpoints").iterdir())) == 1
