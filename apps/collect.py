@@ -18,13 +18,13 @@ from tqdm import tqdm
 from mnist.data.entry import check_entry, enter
 from mnist.data.folders import FolderError, listed
 from mnist.data.idx import write_idx
-from mnist.data.idx_folders import FILES, LARGEST, SMALLEST, Description, described
+from mnist.data.idx_folders import FILES, Description, described
 from mnist.errors import PipelineError, run
 from mnist.files import atomic, sha256
 from mnist.inference.command import printable
 from mnist.inference.picture import PictureError, read_bytes
 from mnist.inference.prepare import fitted_whole, levels_of, prepare
-from mnist.pixels import SHAPE, Shape
+from mnist.pixels import LARGEST, SHAPE, SMALLEST, Shape
 from mnist.sections import Key
 
 PARAMS = Path("params.yaml")

@@ -5,12 +5,10 @@ Writes: metrics/baselines/<its key>.json
 Run:    python -m baselines.reproduce --architecture haque --training haque; `dvc repro baselines/dvc.yaml` runs all
 """
 
-import argparse
-
 from mnist.errors import PipelineError, run
 from mnist.files import write_json
 from mnist.learning.backend import settings
-from mnist.learning.trial import tried
+from mnist.learning.trial import pair_options, tried
 from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 from mnist.sections import Params
@@ -45,10 +43,7 @@ def chosen_key(params: Params) -> str:
     Raises:
         PipelineError: no baseline has that pair.
     """
-    parser = argparse.ArgumentParser(prog="python -m baselines.reproduce")
-    parser.add_argument("--architecture", required=True, help="a key of architectures")
-    parser.add_argument("--training", required=True, help="a key of trainings")
-    asked, _ = parser.parse_known_args()
+    asked, _ = pair_options("python -m baselines.reproduce", "Reproduce one published result.").parse_known_args()
     for key, baseline in params.baselines.items():
         if (baseline.architecture, baseline.training) == (asked.architecture, asked.training):
             return key

@@ -19,13 +19,12 @@ from typing import Any
 from benchmarks.report import report
 from mnist.data.table import read_csv
 from mnist.errors import run
-from mnist.learning.architecture import build
-from mnist.learning.backend import keras, make_deterministic, settings, tf
-from mnist.learning.feed import feed, soft
-from mnist.learning.training import make_optimizer
+from mnist.learning.backend import keras, settings, tf
+from mnist.learning.ensemble import trained
 from mnist.params import load_params
 from mnist.paths import TRAIN_CSV
 
+FIRST = 5  # step that is watched; before it, TensorFlow traces
 STEPS = 60
 SHOWN = 12  # kinds of operations; the others are added up
 SIDE = 2048  # of the matrices
@@ -36,29 +35,34 @@ OPERATION = re.compile(r"[^:]+:(?:_Mkl(?:Native)?)?(\w+)")  # the profiler's `na
 def main() -> None:
     """Train for a few steps under TensorFlow's profiler."""
     pair = load_params().pair()
-    training, classes = pair.settings, len(pair.classes)
-    make_deterministic(pair.seed)
-    model = build(pair.architecture, pair.layers, classes, pair.shape)
-    loss = "categorical_crossentropy" if soft(training) else "sparse_categorical_crossentropy"
-    model.compile(make_optimizer(pair.training, training, 1000), loss=loss, metrics=["accuracy"])
-    parts = [read_csv(TRAIN_CSV, classes, pair.shape)]
-
-    def train(steps: int) -> float:
-        began = time.perf_counter()
-        batches = feed(parts, classes, training, pair.seed, start=0)
-        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
-        return time.perf_counter() - began
-
-    train(5)  # traces
+    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
     with tempfile.TemporaryDirectory() as folder:
-        tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
-        seconds = train(STEPS) / STEPS
-        tf.profiler.experimental.stop()
-        spent = kinds(folder)
-    rate, peak = flops(model) * training.batch_size / seconds, peak_rate()
-    step = {"operation": "the step", "milliseconds": 1000 * seconds, "share": None, "gigaflops": rate / 1e9}
+        profile = Profile(folder)
+        with trained(pair, data, Path(folder, "checkpoints"), [profile]) as (model, _):
+            spent = kinds(folder)
+    rate, peak = flops(model) * pair.settings.batch_size / profile.seconds, peak_rate()
+    step = {"operation": "the step", "milliseconds": 1000 * profile.seconds, "share": None, "gigaflops": rate / 1e9}
     product = {"operation": "product of matrices", "milliseconds": None, "share": None, "gigaflops": peak / 1e9}
     report("step", [*table(spent), step, product])
+
+
+class Profile(keras.callbacks.Callback):
+    """Let TensorFlow's profiler watch STEPS steps of a training, and end it; `seconds` is what one took."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder, self.began, self.seconds = folder, 0.0, 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if batch == FIRST:
+            tf.profiler.experimental.start(self.folder, tf.profiler.experimental.ProfilerOptions(host_tracer_level=2))
+            self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == FIRST + STEPS - 1:
+            self.seconds = (time.perf_counter() - self.began) / STEPS
+            tf.profiler.experimental.stop()
+            self.model.stop_training = True
 
 
 def kinds(folder: str) -> Counter[str]:
@@ -104,9 +108,7 @@ def flops(model: keras.Model) -> float:
     operations = 0.0
     for number, layer in enumerate(layer for layer in model.layers if hasattr(layer, "kernel")):
         places = math.prod(layer.output.shape[1:-1])
-        passes = (
-            3 if number else 2
-        )  # forward, and the gradients of the kernel and, but for the first layer, of the input
+        passes = 3 if number else 2  # forward, and the gradients of the kernel and of the input, unless it is the image
         operations += 2 * passes * places * math.prod(layer.kernel.shape)
     return operations
 

@@ -15,8 +15,8 @@ import pyarrow.parquet
 
 from cluster.pictures import TOGETHER, Part, Picture, pictures_of
 from mnist.files import atomic
-from mnist.inference.command import answer, printable
-from mnist.inference.look import Look, View, look
+from mnist.inference.command import answer, digit_in, printable
+from mnist.inference.look import Look, View
 from mnist.inference.picture import PictureError
 from mnist.inference.reader import Reader
 
@@ -85,7 +85,6 @@ def _look(name: str, content: bytes | Exception, view: View) -> Look | str:
     if isinstance(content, Exception):
         return f"{name}: expected a readable file, found: {getattr(content, 'strerror', None) or content}"
     try:
-        found = look(content, name, view)
+        return digit_in(content, name, view)
     except PictureError as error:
         return str(error)
-    return f"{name}: expected a digit, found an empty picture" if found.empty else found

@@ -4,6 +4,7 @@ from typing import Any
 
 Shape = tuple[int, int]  # rows and columns, in pixels
 SHAPE: Shape = (28, 28)  # MNIST's, and that of a data set that names no other
+SMALLEST, LARGEST = 8, 128  # pixels a side
 
 
 def scale(images: Any) -> Any:

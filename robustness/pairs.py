@@ -5,7 +5,6 @@ Writes: metrics/robustness/<architecture>-<training>.json
 Run:    python -m robustness.pairs --architecture best --training best; `dvc repro robustness/dvc.yaml` runs all
 """
 
-import argparse
 from functools import partial
 
 from mnist import robustness
@@ -14,7 +13,7 @@ from mnist.errors import run
 from mnist.files import write_json
 from mnist.learning.backend import settings
 from mnist.learning.model import predict
-from mnist.learning.trial import tried
+from mnist.learning.trial import pair_options, tried
 from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 
@@ -22,10 +21,7 @@ from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 @settings()
 def main() -> None:
     """Train from seed 0, with a checkpoint of its own."""
-    parser = argparse.ArgumentParser(prog="python -m robustness.pairs", description=__doc__.partition("\n")[0])
-    parser.add_argument("--architecture", required=True, help="a key of architectures")
-    parser.add_argument("--training", required=True, help="a key of trainings")
-    asked = parser.parse_args()
+    asked = pair_options("python -m robustness.pairs", "Train a pair and ask it about damaged images.").parse_args()
     pair = load_params().pair(asked.architecture, asked.training)._replace(seed=0)
     name = f"{pair.architecture}-{pair.training}"
     with tried(pair, TRAIN_CSV, TEST_CSV, CHECKPOINTS / "robustness" / name) as (model, metrics):

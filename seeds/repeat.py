@@ -16,7 +16,7 @@ from mnist.errors import run
 from mnist.files import write_json
 from mnist.learning.backend import keras, settings
 from mnist.learning.ensemble import networks
-from mnist.learning.trial import tested, tried
+from mnist.learning.trial import pair_options, tested, tried
 from mnist.params import load_params
 from mnist.paths import CHECKPOINTS, METRICS, OTHER_TABLES, TEST_CSV, TRAIN_CSV
 from mnist.sections import Pair, Training
@@ -46,7 +46,7 @@ def name(pair: Pair) -> str:
 
 def parts(pair: Pair, model: keras.Model, trainings: dict[str, Training]) -> Iterator[tuple[Pair, keras.Model]]:
     """The networks of an ensemble, each with the pair that gives it alone, if its training has a name."""
-    for part, network in zip(pair.networks(), networks(model), strict=False):
+    for part, network in zip(pair.members(), networks(model), strict=False):
         for training, known in trainings.items():
             if known == part.settings:
                 yield part._replace(training=training), network
@@ -60,10 +60,8 @@ def write(name: str, metrics: dict[str, Any]) -> None:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m seeds.repeat", description="Train and test a pair from a seed.")
+    parser = pair_options("python -m seeds.repeat", "Train and test a pair from a seed.")
     parser.add_argument("--dataset", help="a key of datasets; left out, the chosen one")
-    parser.add_argument("--architecture", required=True, help="a key of architectures")
-    parser.add_argument("--training", required=True, help="a key of trainings")
     parser.add_argument("--seed", type=int, required=True)
     return parser.parse_args()
 

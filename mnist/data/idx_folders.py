@@ -9,10 +9,9 @@ import numpy as np
 from mnist.data.archives import unpack
 from mnist.data.idx import IdxError, read_header, read_idx, read_pairs
 from mnist.files import sha256
-from mnist.pixels import Shape
+from mnist.pixels import LARGEST, SMALLEST, Shape
 from mnist.sections import RawFiles
 
-SMALLEST, LARGEST = 8, 128  # pixels a side, as mnist.sections has it
 FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 
 

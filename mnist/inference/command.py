@@ -77,12 +77,23 @@ Prepared = tuple[str, Look | str]  # (file, what the model is to see or what is 
 
 def prepare_file(file: str, view: View) -> Prepared:
     """Read and prepare one file; an error becomes its text, so that the others go on."""
+    name = printable(file)
     try:
-        name = printable(file)
-        found = look(read_bytes(file), name, view)
+        return file, digit_in(read_bytes(file), name, view)
     except PictureError as error:
         return file, str(error)
-    return file, f"{name}: expected a digit, found an empty picture" if found.empty else found
+
+
+def digit_in(content: bytes, name: str, view: View) -> Look:
+    """What the model is to see of a picture.
+
+    Raises:
+        PictureError: no picture, or an empty one.
+    """
+    found = look(content, name, view)
+    if found.empty:
+        raise PictureError(f"{name}: expected a digit, found an empty picture")
+    return found
 
 
 def prepared(files: list[str], reader: Reader) -> Iterator[Prepared]:

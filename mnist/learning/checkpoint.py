@@ -48,7 +48,7 @@ def key(pair: Pair, data: Data) -> str:
 
 def checkpoints(folder: Path, pair: Pair, data: Data) -> list["Checkpoint"]:
     """One for each network of a pair. The `folder` is for this training alone: every other file in it is deleted."""
-    found = [Checkpoint(folder / f"{key(each, data)}.weights.h5", each.settings) for each in pair.networks()]
+    found = [Checkpoint(folder / f"{key(each, data)}.weights.h5", each.settings) for each in pair.members()]
     for stale in set(folder.glob("*")) - {each.path for each in found} if process().writes else ():
         _remove(stale)
     return found

@@ -34,10 +34,10 @@ def trained(
     with ExitStack() as stack:
         places = [stack.enter_context(place) for place in checkpoints(folder, pair, data)]
         results: list[tuple[keras.Model, History]] = []
-        for network, place in zip(pair.networks(), places, strict=True):
+        for member, place in zip(pair.members(), places, strict=True):
             if len(places) > 1:
-                print(f"network {len(results) + 1} of {len(places)}, seed {network.seed}", flush=True)
-            results.append(train(network, data, place, callbacks))
+                print(f"network {len(results) + 1} of {len(places)}, seed {member.seed}", flush=True)
+            results.append(train(member, data, place, callbacks))
         models, histories = zip(*results, strict=True)
         yield averaged(models), _mean(histories)
 
@@ -50,8 +50,8 @@ def averaged(models: tuple[keras.Model, ...]) -> keras.Model:
     if len(models) == 1:
         return models[0]
     inputs = keras.Input(models[0].input_shape[1:])
-    networks = [_renamed(model, f"_{index}") for index, model in enumerate(models)]
-    answers = keras.layers.Average(name="mean")([network(inputs) for network in networks])
+    copies = [_renamed(model, f"_{index}") for index, model in enumerate(models)]
+    answers = keras.layers.Average(name="mean")([copy(inputs) for copy in copies])
     whole = keras.Model(inputs, answers, name=models[0].name)
     optimizer = models[0].optimizer
     whole.compile(type(optimizer).from_config(optimizer.get_config()), **COMPILED)

@@ -30,9 +30,9 @@ def start_from(path: Path, model: keras.Model) -> None:
         raise InitialWeightsError(f"{path}: expected finite weights, found others in {', '.join(broken)}")
     earlier, own = ([layer for layer in each.layers if layer.weights] for each in (given, model))
     taken, fresh = [], [layer.name for layer in own[len(earlier) :]]
-    for layer, given in zip(own, earlier, strict=False):
-        if _form(layer) == _form(given):
-            layer.set_weights(given.get_weights())
+    for layer, source in zip(own, earlier, strict=False):
+        if _form(layer) == _form(source):
+            layer.set_weights(source.get_weights())
             taken.append(layer.name)
         else:
             fresh.append(layer.name)

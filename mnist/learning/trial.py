@@ -1,5 +1,6 @@
-"""Train a pair and test it, without the pipeline."""
+"""Train a pair that the command line names and test it, without the pipeline."""
 
+import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,14 @@ from mnist.learning.ensemble import trained
 from mnist.learning.model import predict
 from mnist.scoring import score
 from mnist.sections import Pair
+
+
+def pair_options(program: str, about: str) -> argparse.ArgumentParser:
+    """A command line that names a pair."""
+    parser = argparse.ArgumentParser(prog=program, description=about)
+    parser.add_argument("--architecture", required=True, help="a key of architectures")
+    parser.add_argument("--training", required=True, help="a key of trainings")
+    return parser
 
 
 @contextmanager
