@@ -1,4 +1,4 @@
-"""Train a pair as the pipeline does and ask it about damaged test images, to set it beside the exported model.
+"""Train a pair as the pipeline does and ask it about corrupted test images, to set it beside the exported model.
 
 Reads:  data/csv/{train,test}.csv; params `dataset`, `datasets`, `architectures`, `trainings`
 Writes: metrics/robustness/<architecture>-<training>.json
@@ -21,7 +21,7 @@ from mnist.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 @settings()
 def main() -> None:
     """Train from seed 0, with a checkpoint of its own."""
-    asked = pair_options("python -m robustness.pairs", "Train a pair and ask it about damaged images.").parse_args()
+    asked = pair_options("python -m robustness.pairs", "Train a pair and ask it about corrupted images.").parse_args()
     pair = load_params().pair(asked.architecture, asked.training)._replace(seed=0)
     name = f"{pair.architecture}-{pair.training}"
     with tried(pair, TRAIN_CSV, TEST_CSV, CHECKPOINTS / "robustness" / name) as (model, metrics):
@@ -29,7 +29,7 @@ def main() -> None:
         every = robustness.under_each(partial(predict, model), images, seed=0)
         found = robustness.summary([robustness.score(answers, labels) for answers in every])
         write_json(METRICS / f"robustness/{name}.json", {"accuracy": metrics["accuracy"]} | found)
-    print(f"{name}: {found['corrupted_accuracy']:.2%} right in the mean, {metrics['accuracy']:.2%} undamaged")
+    print(f"{name}: {found['corrupted_accuracy']:.2%} right on average, {metrics['accuracy']:.2%} without corruption")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Robustness stage: ask the exported model about damaged test images, and have it read digits of other writers.
+"""Robustness stage: ask the exported model about corrupted test images, and have it read digits of other writers.
 
 Reads:  models/export/MNIST_keras_CNN.onnx, data/csv/test.csv; params `seed`, `dataset`, `datasets`
 Writes: metrics/robustness.json, metrics/plots/robustness.png
@@ -42,7 +42,7 @@ def main() -> None:
         metrics["pictures"] = [read(reader, *pictures) for pictures in pictures_of_digits(images, labels)]
     write_json(METRICS / "robustness.json", metrics)
     figures.save(sheet(shown, labels[0], reader.about.classes), PLOTS / "robustness.png")
-    print(f"in the mean: {metrics['corrupted_accuracy']:.2%} right, {metrics['corrupted_unsure']:.2%} unsure")
+    print(f"on average: {metrics['corrupted_accuracy']:.2%} right, {metrics['corrupted_unsure']:.2%} unsure")
 
 
 def pictures_of_digits(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[str, list[Image.Image], np.ndarray]]:

@@ -81,7 +81,7 @@ def test_an_ensemble_goes_through_the_pipeline_and_its_networks_are_those_of_its
     assert found["quick-1"]["loss"] != found["quick-0"]["loss"] != found["two-0"]["loss"]
 
 
-def test_the_exported_model_is_asked_about_damaged_images(reproduced, tmp_path):
+def test_the_exported_model_is_asked_about_corrupted_images(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     output = clone.run("dvc", "repro", "robustness/dvc.yaml:robustness")
     found, evaluated = read_json(clone, "metrics/robustness.json"), read_json(clone, "metrics/evaluate.json")
@@ -98,7 +98,7 @@ def test_the_exported_model_is_asked_about_damaged_images(reproduced, tmp_path):
     assert read_json(clone, "metrics/robustness.json") == found
 
 
-def test_another_pair_is_asked_about_damaged_images(reproduced, tmp_path):
+def test_another_pair_is_asked_about_corrupted_images(reproduced, tmp_path):
     clone = reproduced.copy(tmp_path)
     small = {"architecture": ["small"], "training": ["quick"]}
     clone.edit(lambda pipeline: pipeline["stages"]["original"].update(matrix=small), "robustness/dvc.yaml")

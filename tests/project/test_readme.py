@@ -91,13 +91,25 @@ def test_what_is_read_of_other_pictures_is_what_was_measured():
     assert f"{found['clothes']['unsure_or_empty']:.1%} are called unsure".replace("%", " %") in text
 
 
-def test_what_damage_does_is_what_the_robustness_stage_found():
-    found = metrics("robustness.json")
-    right, unsure, wrong = (found[f"corrupted_{name}"] for name in ("accuracy", "unsure", "sure_and_wrong"))
+def test_what_corruption_does_is_what_the_robustness_pipeline_found():
+    default = metrics("robustness.json")
+    found = metrics_in("robustness")
+    found["bn_cnn-one_cycle"] = default | {"accuracy": metrics("evaluate.json")["accuracy"]}
+    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d.]+) % \|$", SECTIONS["Results"], re.MULTILINE)
+    assert {f"{architecture}-{training}": figures for architecture, training, *figures in rows} == {
+        name: [percent(row["accuracy"]), percent(row["corrupted_accuracy"])] for name, row in found.items()
+    }
+    unsure, wrong = (f"{default[f'corrupted_{name}']:.1%}" for name in ("unsure", "sure_and_wrong"))
     text = " ".join(SECTIONS["Results"].split()).replace(" %", "%")
-    assert (
-        f"gets {right:.1%} right in the mean; it is unsure of {unsure:.1%} and sure but wrong in {wrong:.1%}." in text
-    )
+    assert f"unsure of {unsure} of the corrupted images, and sure but wrong in {wrong}." in text
+
+
+def test_fast_is_as_far_ahead_of_the_fastest_recipe_as_the_benchmark_found():
+    text = " ".join(SECTIONS["Results"].split())
+    for kernels, name in (("AVX-512", "time_to_accuracy"), ("AVX2", "time_to_accuracy_avx2")):
+        rows = json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
+        seconds = {row["contender"]: row["seconds_to_99.0%"] for row in rows}
+        assert f"{seconds['fast'] / seconds['train_mnist_fast']:.2f} with the kernels for {kernels}" in text
 
 
 def test_what_an_earlier_model_is_worth_is_what_the_benchmark_found():
