@@ -11,6 +11,8 @@ Run:    python -m benchmarks.adapt
 import contextlib
 import io
 import statistics
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -18,27 +20,15 @@ from benchmarks.report import report
 from mnist.data.other_writers import digits, render
 from mnist.errors import run
 from mnist.inference.prepare import prepare
-from mnist.learning.backend import keras, settings
-from mnist.learning.checkpoint import History
+from mnist.learning.backend import settings
+from mnist.learning.ensemble import trained
 from mnist.learning.feed import Data
 from mnist.learning.model import predict
-from mnist.learning.training import train
 from mnist.params import load_params
 
 COUNTS = (10, 50, 100)  # pictures of each class
 SEEDS = (0, 1)
 TRAININGS = ("few", "adapt")
-
-
-class NoCheckpoint:
-    """Starts afresh and keeps nothing."""
-
-    def load(self, model: keras.Model) -> History:
-        """Nothing to go on from."""
-        return []
-
-    def save(self, model: keras.Model, history: History) -> None:
-        """Nothing to keep."""
 
 
 @settings()
@@ -67,9 +57,12 @@ def among_the_first(labels: np.ndarray, count: int) -> np.ndarray:
 def accuracy(training: str, seed: int, data: Data, learnt: np.ndarray) -> float:
     """Accuracy, 0–1, of the default network on the pictures that it has not learnt."""
     pair = load_params().pair(training=training)._replace(seed=seed, classes=[str(digit) for digit in range(10)])
-    with contextlib.redirect_stdout(io.StringIO()):  # a line for each epoch
-        model, _ = train(pair, (data[0][learnt], data[1][learnt]), NoCheckpoint())  # type: ignore[arg-type]
-    answers = predict(model, data[0][~learnt])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),  # a line for each epoch
+        trained(pair, (data[0][learnt], data[1][learnt]), Path(folder)) as (model, _),
+    ):
+        answers = predict(model, data[0][~learnt])
     return float((answers.argmax(axis=1) == data[1][~learnt]).mean())
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks import contenders, convert, phases, step, time_to_accuracy
+from benchmarks import adapt, contenders, convert, phases, step, time_to_accuracy
 from benchmarks.report import report
 from mnist.learning.architecture import build
 from mnist.params import load_params
@@ -127,3 +127,11 @@ def test_a_report_is_a_table_and_the_same_figures_as_json(tmp_path, monkeypatch,
     written = json.loads((tmp_path / "benchmarks/some.json").read_text())
     assert written["results"][0] == {"name": "a_b", "rate": 12345.6, "share": 0.123456}
     assert written["machine"]["cores"] >= 1
+
+
+@pytest.mark.slow
+def test_what_was_not_learnt_is_read_after_a_training(real_digits):
+    images, labels = (part[:600] for part in real_digits)
+    learnt = adapt.among_the_first(labels, 30)
+    assert np.bincount(labels[learnt]).tolist() == [30] * 10
+    assert adapt.accuracy("few", 0, (images, labels), learnt) > 0.8
