@@ -102,6 +102,15 @@ def test_what_corruption_does_is_what_the_robustness_pipeline_found():
     unsure, wrong = (f"{default[f'corrupted_{name}']:.1%}" for name in ("unsure", "sure_and_wrong"))
     text = " ".join(SECTIONS["Results"].split()).replace(" %", "%")
     assert f"unsure of {unsure} of the corrupted images, and sure but wrong in {wrong}." in text
+    ours, theirs = (
+        {row["corruption"]: row for row in rows["corruptions"]} for rows in (default, found["bn_cnn-kj7kunal"])
+    )
+    worse = [kind for kind, row in ours.items() if row["accuracy"] < theirs[kind]["accuracy"] - 0.02]
+    assert worse == ["stripe"]
+    assert (
+        f"reads {ours['stripe']['accuracy']:.1%} ({theirs['stripe']['accuracy']:.1%}) and is unsure in "
+        f"{ours['stripe']['unsure']:.1%}" in text
+    )
 
 
 def test_fast_is_as_far_ahead_of_the_fastest_recipe_as_the_benchmark_found():
