@@ -34,7 +34,7 @@ OPERATION = re.compile(r"[^:]+:(?:_Mkl(?:Native)?)?(\w+)")  # the profiler's `na
 @settings()
 def main() -> None:
     """Train for a few steps under TensorFlow's profiler."""
-    pair = load_params().pair()
+    pair = load_params().pair().members()[0]  # of an ensemble, one network
     data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
     with tempfile.TemporaryDirectory() as folder:
         profile = Profile(folder)

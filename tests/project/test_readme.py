@@ -36,6 +36,11 @@ def metrics_in(folder):
     return {Path(file).stem: metrics(f"{folder}/{Path(file).name}") for file in files}
 
 
+def benchmark(name):
+    """The rows of a benchmark's table."""
+    return json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
+
+
 def percent(value):
     return f"{value:.2%}".rstrip("%")
 
@@ -76,10 +81,7 @@ def test_as_many_exports_change_a_prediction_as_readme_says():
 
 
 def test_what_is_read_of_other_pictures_is_what_was_measured():
-    rows = (
-        json.loads(git("show", f"{COMMIT}:benchmarks/reading.json"))["results"] + metrics("robustness.json")["pictures"]
-    )
-    found = {row["pictures"]: row for row in rows}
+    found = {row["pictures"]: row for row in benchmark("reading") + metrics("robustness.json")["pictures"]}
     digits = [found[f"digits_{size}"] for size in (32, 64, 160, 320)]
     read, unsure, resized = ([row[key] for row in digits] for key in ("read", "unsure", "resized"))
     text = " ".join(SECTIONS["Use the model"].split())
@@ -103,7 +105,7 @@ def test_what_corruption_does_is_what_the_robustness_pipeline_found():
     text = " ".join(SECTIONS["Results"].split()).replace(" %", "%")
     assert f"unsure of {unsure} of the corrupted images, and sure but wrong in {wrong}." in text
     ours, theirs = (
-        {row["corruption"]: row for row in rows["corruptions"]} for rows in (default, found["bn_cnn-kj7kunal"])
+        {row["corruption"]: row for row in model["corruptions"]} for model in (default, found["bn_cnn-kj7kunal"])
     )
     worse = [kind for kind, row in ours.items() if row["accuracy"] < theirs[kind]["accuracy"] - 0.02]
     assert worse == ["stripe"]
@@ -116,13 +118,12 @@ def test_what_corruption_does_is_what_the_robustness_pipeline_found():
 def test_fast_is_as_far_ahead_of_the_fastest_recipe_as_the_benchmark_found():
     text = " ".join(SECTIONS["Results"].split())
     for kernels, name in (("AVX-512", "time_to_accuracy"), ("AVX2", "time_to_accuracy_avx2")):
-        rows = json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
-        seconds = {row["contender"]: row["seconds_to_99.0%"] for row in rows}
+        seconds = {row["contender"]: row["seconds_to_99.0%"] for row in benchmark(name)}
         assert f"{seconds['fast'] / seconds['train_mnist_fast']:.2f} with the kernels for {kernels}" in text
 
 
 def test_what_an_earlier_model_is_worth_is_what_the_benchmark_found():
-    rows = json.loads(git("show", f"{COMMIT}:benchmarks/adapt.json"))["results"]
+    rows = benchmark("adapt")
     expected = [(row["pictures_of_each"], row["training"], f"{row['accuracy']:.1%}") for row in rows]
     found = re.findall(r"^\| (\d+) \| ([\d.]+) % \| ([\d.]+) % \|$", SECTIONS["Other data sets"], re.MULTILINE)
     assert expected == [

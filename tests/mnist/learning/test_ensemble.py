@@ -61,7 +61,7 @@ def test_the_trained_weights_are_the_moving_average_of_those_after_each_step(dat
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_an_averaged_training_interrupt_ends_in_the_same_bytes(data, interrupt, tmp_path, epoch):
+def test_an_averaged_training_interrupted_ends_in_the_same_bytes(data, interrupt, tmp_path, epoch):
     expected = saved_training(AVERAGED, data, tmp_path)
     interrupt(epoch)
     with pytest.raises(Interrupted):
@@ -87,7 +87,7 @@ def test_an_ensemble_answers_with_the_mean_of_the_networks_that_its_seeds_give_a
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
-def test_an_ensemble_interrupt_goes_on_with_its_networks_and_ends_in_the_same_bytes(
+def test_an_ensemble_interrupted_goes_on_with_its_networks_and_ends_in_the_same_bytes(
     three, data, interrupt, tmp_path, capfd, count
 ):
     interrupt(count)
