@@ -48,7 +48,11 @@ def percent(value):
 @pytest.mark.parametrize(
     ("section", "dataset", "pairs"),
     [
-        ("Results", "", {("fast", "fast"), ("brisk", "brisk"), ("bn_cnn", "one_cycle")}),
+        (
+            "Results",
+            "",
+            {("fast", "fast"), ("brisk", "brisk"), ("bn_cnn", "one_cycle"), ("best", "best"), ("best", "ensemble")},
+        ),
         ("Other data sets", "fashion_mnist-", {("fashion", "fashion"), ("bn_cnn", "one_cycle")}),
     ],
 )
@@ -97,12 +101,13 @@ def test_what_corruption_does_is_what_the_robustness_pipeline_found():
     default = metrics("robustness.json")
     found = metrics_in("robustness")
     found["bn_cnn-one_cycle"] = default | {"accuracy": metrics("evaluate.json")["accuracy"]}
-    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d.]+) % \|$", SECTIONS["Results"], re.MULTILINE)
+    _, section = SECTIONS["Results"].split("### Corrupted images")
+    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d.]+) % \|$", section, re.MULTILINE)
     assert {f"{architecture}-{training}": figures for architecture, training, *figures in rows} == {
         name: [percent(row["accuracy"]), percent(row["corrupted_accuracy"])] for name, row in found.items()
     }
     unsure, wrong = (f"{default[f'corrupted_{name}']:.1%}" for name in ("unsure", "sure_and_wrong"))
-    text = " ".join(SECTIONS["Results"].split()).replace(" %", "%")
+    text = " ".join(section.split()).replace(" %", "%")
     assert f"unsure of {unsure} of the corrupted images, and sure but wrong in {wrong}." in text
     ours, theirs = (
         {row["corruption"]: row for row in model["corruptions"]} for model in (default, found["bn_cnn-kj7kunal"])
