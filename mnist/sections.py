@@ -113,6 +113,7 @@ class Training(_Section):
     )
     validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
     augmentation: Augmentation = Augmentation()
+    plain_epochs: int = Field(default=0, ge=0, description="the last epochs, in which no image is changed")
     printed: float = Field(
         default=0.0, ge=0, le=1, description="images drawn from fonts, as a fraction of the training images"
     )
@@ -122,6 +123,11 @@ class Training(_Section):
     negatives: float = Field(
         default=0.0, ge=0, le=10, description="made-up pictures of no class, as a fraction of the training images"
     )
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether an epoch is the same however many follow, so that a finished training can go on for more."""
+        return self.schedule == "constant" and not self.plain_epochs
 
 
 class Baseline(_Section):
