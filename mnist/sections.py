@@ -105,23 +105,19 @@ class Training(_Section):
     schedule: Literal["constant", "one_cycle"] = "constant"
     warm_up: float = Field(default=0.3, ge=0, lt=1, description="fraction of the steps before one_cycle's peak")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="fraction spread evenly over all classes")
-    weight_average: float = Field(
-        default=0.0, ge=0, lt=1, description="momentum of a moving average of the weights, which the model gets; or 0"
-    )
-    ensemble: int = Field(
-        default=1, ge=1, le=16, description="networks, trained one after another, whose probabilities are averaged"
-    )
+    weight_average: float = Field(default=0.0, ge=0, lt=1, description="momentum of the weights' moving average, or 0")
+    ensemble: int = Field(default=1, ge=1, le=16, description="networks whose probabilities are averaged")
     validation_split: float = Field(default=0.0, ge=0, lt=1, description="fraction held out: the last rows")
     augmentation: Augmentation = Augmentation()
-    printed: float = Field(
-        default=0.0, ge=0, le=1, description="images drawn from fonts, as a fraction of the training images"
-    )
-    blurred: float = Field(
-        default=0.0, ge=0, le=1, description="blurred copies of training images, as a fraction of them; for negatives"
-    )
-    negatives: float = Field(
-        default=0.0, ge=0, le=10, description="made-up pictures of no class, as a fraction of the training images"
-    )
+    plain_epochs: int = Field(default=0, ge=0, description="the last epochs, in which no image is changed")
+    printed: float = Field(default=0.0, ge=0, le=1, description="images drawn from fonts, per training image")
+    blurred: float = Field(default=0.0, ge=0, le=1, description="blurred copies, per training image; for negatives")
+    negatives: float = Field(default=0.0, ge=0, le=10, description="made-up pictures of no class, per training image")
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether an epoch is the same however many follow, so that a finished training can go on for more."""
+        return self.schedule == "constant" and not self.plain_epochs
 
 
 class Baseline(_Section):

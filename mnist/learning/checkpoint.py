@@ -31,9 +31,9 @@ History = list[dict[str, float]]  # a row for each epoch
 def key(pair: Pair, data: Data) -> str:
     """Hash of all that a training's weights depend on: settings, data, code, versions, Keras' backend, processes.
 
-    A constant learning rate makes epoch k independent of how many follow, so `epochs` is left out there.
+    Where epoch k is the same however many follow, `epochs` is left out.
     """
-    settings = pair.settings.model_dump(exclude={"epochs"} if pair.settings.schedule == "constant" else set())
+    settings = pair.settings.model_dump(exclude={"epochs"} if pair.settings.open_ended else set())
     versions = [keras.backend.backend(), keras.__version__, tf.__version__, np.__version__, process().processes]
     known = [pair.layers, settings, pair.classes, pair.shape, pair.seed, versions]
     digest = hashlib.sha256(json.dumps(known).encode())
@@ -73,7 +73,7 @@ class Checkpoint:
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
         if kind is not None or not self.writes or not self.path.exists():
             return
-        if self.settings.schedule == "constant":
+        if self.settings.open_ended:
             with self._replaced() as scratch:
                 shutil.copyfile(self.path, scratch)
                 with h5py.File(scratch, "a") as file:

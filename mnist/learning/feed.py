@@ -7,7 +7,7 @@ from mnist.learning.backend import tf
 from mnist.learning.distribution import process
 from mnist.learning.randomness import Purpose, mix
 from mnist.pixels import scale
-from mnist.sections import Training
+from mnist.sections import Augmentation, Training
 
 BATCH = 500  # images, where nothing is learnt from them; throughput on a CPU is flat from here on
 NO_CLASS = -1  # the label of a picture of no class
@@ -42,19 +42,24 @@ def feed(parts: list[Data], classes: int, training: Training, seed: int, start: 
         classes: how many there are.
     """
     count = sum(len(x) for x, _ in parts)
-    seeds = [[mix(seed, epoch, use) for use in (Purpose.ORDER, Purpose.DISTORTION)] for epoch in range(training.epochs)]
+    plain = max(training.epochs - training.plain_epochs, start)  # the first epoch that changes no image
+    uses = Purpose.ORDER, Purpose.DISTORTION
+    seeds = np.array([[mix(seed, epoch, use) for use in uses] for epoch in range(training.epochs)], np.int64)
 
     def epoch_batches(seeds: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(count), seeds[0])[: shared(count)]
         batches = tf.data.Dataset.from_tensor_slices(order).batch(training.batch_size)
         return batches.enumerate().map(lambda i, rows: (_share(rows), _draw(seeds[1], i)))
 
-    def batch(rows: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs, labels = _gathered(parts, rows)
-        return augment(inputs, training.augmentation, draw), _targets(labels, classes, training, learnt=True)
+    def batches(seeds: np.ndarray, augmentation: Augmentation) -> tf.data.Dataset:
+        def batch(rows: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            inputs, labels = _gathered(parts, rows)
+            return augment(inputs, augmentation, draw), _targets(labels, classes, training, learnt=True)
 
-    epochs = tf.data.Dataset.from_tensor_slices(np.array(seeds, np.int64)).skip(start)
-    return untuned(epochs.flat_map(epoch_batches).map(batch, num_parallel_calls=2).prefetch(2))
+        return tf.data.Dataset.from_tensor_slices(seeds).flat_map(epoch_batches).map(batch, num_parallel_calls=2)
+
+    changed = batches(seeds[start:plain], training.augmentation)
+    return untuned(changed.concatenate(batches(seeds[plain:], Augmentation())).prefetch(2))
 
 
 def in_order(data: Data, classes: int, training: Training) -> tf.data.Dataset:

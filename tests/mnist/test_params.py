@@ -64,7 +64,7 @@ def test_a_good_file_gives_its_values_and_the_defaults(path):
     assert (training.epochs, training.schedule, training.validation_split) == (1, "constant", 0.0)
     found = training.augmentation.model_dump()
     assert found.pop("shift") == 1.0 and set(found.values()) == {0.0}
-    assert (training.weight_average, training.ensemble) == (0.0, 1)
+    assert (training.weight_average, training.ensemble, training.plain_epochs) == (0.0, 1, 0)
     assert (params.chosen_dataset.size, params.chosen_dataset.transpose) == ((28, 28), False)
 
 

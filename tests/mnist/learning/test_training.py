@@ -129,12 +129,22 @@ def assert_same(found, expected):
 
 
 AUGMENTED = training(epochs=4, augmentation={"shift": 2.0, "rotation": 10.0, "zoom": 0.1, "shear": 0.1})
+PLAIN = training(epochs=4)
+PLAIN_AT_LAST = AUGMENTED.model_copy(update={"plain_epochs": 2})
 
 
-@pytest.mark.parametrize("settings", [training(epochs=4), AUGMENTED], ids=["plain", "augmented"])
+@pytest.mark.parametrize("settings", [PLAIN, AUGMENTED, PLAIN_AT_LAST], ids=["plain", "augmented", "plain at last"])
 @pytest.mark.parametrize("start", [0, 1, 3])
 def test_a_feed_that_starts_later_is_the_tail_of_the_whole_feed(settings, start):
     assert_same(batches(settings, seed=7, start=start), batches(settings, seed=7)[start * 4 :])
+
+
+def test_the_last_epochs_can_give_the_images_as_they_are_in_the_same_order():
+    assert_same(batches(PLAIN_AT_LAST), batches(AUGMENTED)[:8] + batches(PLAIN)[8:])
+
+
+def test_more_plain_epochs_than_epochs_are_all_plain():
+    assert_same(batches(AUGMENTED.model_copy(update={"plain_epochs": 9})), batches(PLAIN))
 
 
 def test_raising_the_epochs_leaves_the_earlier_ones_as_they_were():
@@ -215,7 +225,9 @@ ONE_CYCLE = pair()
 CONSTANT = pair(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0)
 
 
-@pytest.mark.parametrize("settings", [ONE_CYCLE, CONSTANT], ids=["one cycle", "constant"])
+@pytest.mark.parametrize(
+    "settings", [ONE_CYCLE, CONSTANT, pair(plain_epochs=2)], ids=["one cycle", "constant", "plain epochs"]
+)
 def test_a_training_interrupted_after_each_epoch_ends_in_the_same_bytes(
     whole, data, interrupt, tmp_path, capfd, settings
 ):
@@ -308,6 +320,7 @@ OTHERS = {
     "validation part": pair(validation_split=0.5),
     "epochs of a cycle": pair(epochs=4),
     "augmentation": pair(augmentation={"shift": 1.0}),
+    "plain epochs": pair(plain_epochs=1),
     "optimizer": pair(optimizer={"SGD": {}}),
     "optimizer's argument": pair(optimizer={"Adam": {"beta_1": 0.8}}),
     "average of the weights": pair(weight_average=0.9),
@@ -329,6 +342,13 @@ def test_a_changed_setting_does_not_find_the_old_checkpoint_and_removes_it(data,
 def test_the_epochs_of_a_constant_learning_rate_do_not_change_the_key(data):
     one, three = (pair(schedule="constant", epochs=epochs) for epochs in (1, 3))
     assert key_of(one, data) == key_of(three, data)
+
+
+def test_a_training_that_ends_with_plain_epochs_is_never_made_longer(data, tmp_path):
+    short, long = (pair(schedule="constant", epochs=epochs, plain_epochs=1) for epochs in (1, 2))
+    assert key_of(short, data) != key_of(long, data)
+    saved_training(short, data, tmp_path)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 @pytest.mark.parametrize("changed", [0, 1], ids=["images", "labels"])
