@@ -27,6 +27,7 @@ FUNCTIONS = {  # as the stages call them: whose time is not `compute`
     "fit": {"train"},
     "write": {"write_csv", "write_json", "save"},
 }
+ELSEWHERE = ("mnist.data.conversion", "mnist.figures", "mnist.learning.ensemble")  # who else calls them for a stage
 
 
 class Clock:
@@ -76,8 +77,7 @@ def main() -> None:
     """Import the stage, put the clock around the functions it calls, run it."""
     clock = Clock(time.time() - time.process_time())  # counts Python's own start
     module = importlib.import_module(sys.argv[1])
-    conversion = sys.modules.get("mnist.data.conversion")  # reads and writes for the convert stage
-    for place in filter(None, (module, getattr(module, "figures", None), conversion)):
+    for place in filter(None, (module, *map(sys.modules.get, ELSEWHERE))):
         for phase, names in FUNCTIONS.items():
             for name in names & vars(place).keys():
                 setattr(place, name, clock.timed(phase, getattr(place, name)))
