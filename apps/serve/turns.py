@@ -15,7 +15,7 @@ class Turns:
     """Quick work runs between two steps of the event loop, slow work in a thread beside it, one piece at a time.
 
     More at a time would not be faster, because Python runs one thread at a time. Quick work in a thread would be
-    slower: the two threads would take Python's lock from each other at every step (benchmarks/README.md).
+    slower: the two threads would take Python's lock from each other at every step.
     """
 
     def __init__(self, limits: Limits) -> None:
