@@ -27,7 +27,7 @@ FUNCTIONS = {  # as the stages call them: whose time is not `compute`
     "fit": {"train"},
     "write": {"write_csv", "write_json", "save"},
 }
-ELSEWHERE = ("mnist.data.conversion", "mnist.figures", "mnist.learning.ensemble")  # who else calls them for a stage
+ELSEWHERE = ("mnist.data.conversion", "mnist.figures", "mnist.learning.ensemble")  # where a stage finds others of them
 
 
 class Clock:
