@@ -19,13 +19,13 @@ from mnist.data.entry import check_entry, enter
 from mnist.data.folders import FolderError, listed
 from mnist.data.idx import write_idx
 from mnist.data.idx_folders import FILES, Description, described
-from mnist.errors import PipelineError, run
-from mnist.files import atomic, sha256
-from mnist.inference.command import printable
-from mnist.inference.picture import PictureError, read_bytes
-from mnist.inference.prepare import fitted_whole, levels_of, prepare
-from mnist.pixels import LARGEST, SHAPE, SMALLEST, Shape
-from mnist.sections import Key
+from mnist.core.errors import PipelineError, run
+from mnist.core.files import atomic, sha256
+from mnist_reader.command import printable
+from mnist_reader.picture import PictureError, read_bytes
+from mnist_reader.prepare import fitted_whole, levels_of, prepare
+from mnist_reader.core.pixels import LARGEST, SHAPE, SMALLEST, Shape
+from mnist.core.sections import Key
 
 PARAMS = Path("params.yaml")
 MOST = 256  # classes; a label is a byte

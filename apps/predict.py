@@ -6,9 +6,9 @@ Run: python -m apps.predict digit.png more/*.jpg
 
 from pathlib import Path
 
-from mnist.errors import run
-from mnist.inference.command import main
-from mnist.paths import ONNX
+from mnist.core.errors import run
+from mnist_reader.command import main
+from mnist.core.paths import ONNX
 
 if __name__ == "__main__":
     run(lambda: main("python -m apps.predict", Path(__file__).parents[1] / ONNX))

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import report
-from mnist.data.other_writers import digits, render
-from mnist.errors import run
-from mnist.inference.prepare import prepare
+from studies.other_writers import digits, render
+from mnist.core.errors import run
+from mnist_reader.prepare import prepare
 from mnist.learning.backend import settings
 from mnist.learning.ensemble import trained
 from mnist.learning.feed import Data
 from mnist.learning.model import predict
-from mnist.params import load_params
+from mnist.core.params import load_params
 
 COUNTS = (10, 50, 100)  # pictures of each class
 SEEDS = (0, 1)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist.data.table import read_csv
+from mnist.core.table import read_csv
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -45,7 +45,7 @@ def pair(architecture: str, training: str) -> Callable[[int, Data, Data, Clock],
 
     def train_pair(seed: int, train_data: Data, test_data: Data, clock: Clock) -> None:
         from mnist.learning.ensemble import trained
-        from mnist.params import load_params
+        from mnist.core.params import load_params
 
         chosen = load_params().pair(architecture, training)._replace(seed=seed)
         with (

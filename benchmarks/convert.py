@@ -21,9 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mnist.errors import run
+from mnist.core.errors import run
 
-HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))])  # mnist.data.table's would load NumPy and Polars
+HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))])  # mnist.core.table's would load NumPy and Polars
 RAW = {  # bytes of the header, of a row
     "images": (Path("data/raw/train-images-idx3-ubyte"), 16, 784),
     "labels": (Path("data/raw/train-labels-idx1-ubyte"), 8, 1),
@@ -39,7 +39,7 @@ def this_project() -> Write:
     """stages.convert's own call."""
     from mnist.data.conversion import BLOCK
     from mnist.data.idx import read_pairs
-    from mnist.data.table import write_csv
+    from mnist.core.table import write_csv
 
     return lambda images, labels, path: write_csv(
         read_pairs(images, labels, classes=10, size=(28, 28), block=BLOCK), path

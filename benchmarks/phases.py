@@ -27,7 +27,7 @@ FUNCTIONS = {  # as the stages call them: whose time is not `compute`
     "fit": {"train"},
     "write": {"write_csv", "write_json", "save"},
 }
-ELSEWHERE = ("mnist.data.conversion", "mnist.figures", "mnist.learning.ensemble")  # where a stage finds others of them
+ELSEWHERE = ("mnist.data.conversion", "mnist.data.figures", "mnist.learning.ensemble")  # where a stage finds others of them
 
 
 class Clock:
@@ -91,7 +91,7 @@ def main() -> None:
     with clock.phase("compute"):
         module.main()
     clock.charge()
-    from mnist.files import write_json
+    from mnist.core.files import write_json
 
     write_json(Path(os.environ["PHASES"], f"{sys.argv[1]}.json"), clock.seconds)
 

@@ -19,8 +19,8 @@ import yaml
 
 from benchmarks.phases import PHASES
 from benchmarks.report import report
-from mnist.errors import run
-from mnist.files import read_json
+from mnist.core.errors import run
+from mnist.core.files import read_json
 
 RUNS = 3
 

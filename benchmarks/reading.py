@@ -21,10 +21,10 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from benchmarks.report import report
 from mnist.data.idx import read_idx
-from mnist.errors import run
-from mnist.inference.reader import Reader
+from mnist.core.errors import run
+from mnist_reader.reader import Reader
 from mnist.learning.fonts import JUDGED
-from mnist.paths import ONNX, RAW
+from mnist.core.paths import ONNX, RAW
 
 CLOTHES = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYabcdefghijkmnpqrtuvwxy#%&@?!+=*"  # I, l, O, S, Z may be digits

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mnist.files import write_json
+from mnist.core.files import write_json
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "polars")
 

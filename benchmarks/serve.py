@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import report
-from mnist.errors import run
+from mnist.core.errors import run
 
 PICTURE = Path("docs/digit.png")
 CLIENTS, CROWD = 8, 200

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.report import report
-from mnist.errors import run
+from mnist.core.errors import run
 
 TARGETS = (0.99, 0.995)
 ROUNDS = {  # how often each contender runs, the long ones once; the median counts

@@ -14,11 +14,11 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from cluster.pictures import TOGETHER, Part, Picture, pictures_of
-from mnist.files import atomic
-from mnist.inference.command import answer, digit_in, printable
-from mnist.inference.look import Look, View
-from mnist.inference.picture import PictureError
-from mnist.inference.reader import Reader
+from mnist.core.files import atomic
+from mnist_reader.command import answer, digit_in, printable
+from mnist_reader.look import Look, View
+from mnist_reader.picture import PictureError
+from mnist_reader.reader import Reader
 
 COLUMNS = pa.schema(
     {

@@ -17,10 +17,10 @@ from tqdm import tqdm
 from cluster.answers import WRITERS, answer_part
 from cluster.engine import ClusterError, add_arguments, connected
 from cluster.pictures import Part, parts_of
-from mnist.errors import run
-from mnist.inference.command import cores
-from mnist.inference.reader import Reader
-from mnist.paths import ONNX
+from mnist.core.errors import run
+from mnist_reader.command import cores
+from mnist_reader.reader import Reader
+from mnist.core.paths import ONNX
 
 AHEAD = 4  # parts for each worker that are handed out at a time
 

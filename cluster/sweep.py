@@ -20,7 +20,7 @@ from dvc.utils.hydra import get_hydra_sweeps
 
 from cluster.engine import ClusterError, add_arguments, connected
 from cluster.experiment import Experiment, finished, git, perform
-from mnist.errors import first_line, run
+from mnist.core.errors import first_line, run
 
 TRIES = 3  # connections to the scheduler, where one is lost
 COLUMNS = ("accuracy", "loss", "num_errors", "calibration_error")  # of metrics/evaluate.json

@@ -15,8 +15,8 @@ from pathlib import Path
 from distributed import as_completed, get_worker
 
 from cluster.engine import ClusterError, add_scheduler, connected, finish, reason
-from mnist.errors import first_line, run
-from mnist.params import load_params
+from mnist.core.errors import first_line, run
+from mnist.core.params import load_params
 
 
 def main() -> None:

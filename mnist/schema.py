@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from mnist.export.formats import FORMATS
-from mnist.keras_classes import keras_classes
-from mnist.sections import Params
+from mnist.learning.keras_classes import keras_classes
+from mnist.core.sections import Params
 
 
 def schema() -> dict[str, Any]:

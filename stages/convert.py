@@ -7,10 +7,10 @@ Run:    python -m stages.convert
 
 from mnist import figures, sheets
 from mnist.data.conversion import pairs, write_tables
-from mnist.errors import PipelineError, run_stage
-from mnist.files import atomic
-from mnist.params import load_params
-from mnist.paths import PLOTS, RAW, TRAIN_CSV
+from mnist.core.errors import PipelineError, run_stage
+from mnist.core.files import atomic
+from mnist.core.params import load_params
+from mnist.core.paths import PLOTS, RAW, TRAIN_CSV
 
 
 def main() -> None:

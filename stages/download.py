@@ -6,10 +6,10 @@ Run:    python -m stages.download
 """
 
 from mnist.data.sources import fetch
-from mnist.errors import run_stage
-from mnist.files import atomic
-from mnist.params import load_params
-from mnist.paths import RAW
+from mnist.core.errors import run_stage
+from mnist.core.files import atomic
+from mnist.core.params import load_params
+from mnist.core.paths import RAW
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mnist.inference.about import About
+from mnist_reader.about import About
 from tests import clones, digits
 
 ROOT = clones.ROOT
@@ -68,7 +68,7 @@ def tiny_model(real_digits):
 @pytest.fixture
 def project(tmp_path, monkeypatch, content, tiny_model, real_digits):
     """A folder, entered, with parameters, test images and a model."""
-    from mnist.data.table import write_csv
+    from mnist.core.table import write_csv
 
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, content)

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from mnist.inference.about import About
+from mnist_reader.about import About
 
 
 def bar_or_ring(elsewhere):

@@ -17,8 +17,8 @@ from types import FrameType
 
 from apps.serve.gate import is_loopback
 from apps.serve.settings import Settings
-from mnist.errors import PipelineError, run
-from mnist.paths import ONNX
+from mnist.core.errors import PipelineError, run
+from mnist.core.paths import ONNX
 
 MODEL = Path(__file__).parents[2] / ONNX
 TOKEN = "MNIST_TOKEN"

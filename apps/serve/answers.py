@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from mnist.inference.reader import Digit as ReadDigit
-from mnist.inference.reader import Reading as ReadReading
+from mnist_reader.reader import Digit as ReadDigit
+from mnist_reader.reader import Reading as ReadReading
 
 PNG = "data:image/png;base64,"
 

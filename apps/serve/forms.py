@@ -4,7 +4,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 
 from apps.serve.refusals import RefusedError
-from mnist.errors import first_line
+from mnist.core.errors import first_line
 
 Upload = tuple[str, bytes]  # the file's name and its content
 

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from apps.serve.refusals import as_json
 from apps.serve.tensors import INPUT, LENGTH, NAME, OUTPUT, InferenceRequest, answer, parse
 from apps.serve.turns import Turns
-from mnist.inference.reader import Reader
+from mnist_reader.reader import Reader
 
 PATH = f"/models/{NAME}"
 QUICK = 2**18  # bytes of a request that is answered at once; JSON's values take 30 times as much memory

@@ -13,9 +13,9 @@ from apps.serve.refusals import RefusedError, as_json
 from apps.serve.settings import Limits
 from apps.serve.turns import Turns
 from apps.serve.watch import Metrics
-from mnist.errors import WIDTH, first_line
-from mnist.inference.picture import FORMATS, PictureError
-from mnist.inference.reader import Reader
+from mnist.core.errors import WIDTH, first_line
+from mnist_reader.picture import FORMATS, PictureError
+from mnist_reader.reader import Reader
 
 BODY = {
     "content": {

@@ -13,14 +13,14 @@ from apps.serve.refusals import RefusedError, refusal
 from apps.serve.settings import Settings
 from apps.serve.turns import Turns
 from apps.serve.watch import Metrics, Watch
-from mnist.inference.reader import Reader
+from mnist_reader.reader import Reader
 
 
 def create(settings: Settings) -> ASGIApp:
     """Load the model and build the application; the same in each worker.
 
     Raises:
-        ClassifierError, AboutError: see `mnist.inference.reader.Reader`.
+        ClassifierError, AboutError: see `mnist_reader.reader.Reader`.
     """
     reader, metrics, turns = Reader(settings.model), Metrics(), Turns(settings.limits)
     app = FastAPI(

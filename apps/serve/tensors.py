@@ -13,8 +13,8 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from apps.serve.refusals import RefusedError, as_json
-from mnist.errors import first_line
-from mnist.pixels import Shape
+from mnist.core.errors import first_line
+from mnist_reader.core.pixels import Shape
 
 NAME, INPUT, OUTPUT = "mnist", "image", "probabilities"
 LENGTH = "Inference-Header-Content-Length"  # bytes of JSON before the binary tensors

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnist.errors import PipelineError, first_line
+from mnist.core.errors import PipelineError, first_line
 
 LARGEST = 2**30  # bytes of one file, packed or unpacked; stops an endless body and a decompression bomb
 

@@ -9,10 +9,10 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mnist.data.idx_folders import Description
-from mnist.errors import PipelineError
-from mnist.files import atomic
-from mnist.params import ParamsError, load_params
-from mnist.pixels import SHAPE
+from mnist.core.errors import PipelineError
+from mnist.core.files import atomic
+from mnist.core.params import ParamsError, load_params
+from mnist_reader.core.pixels import SHAPE
 
 FEW = 10_000  # images to train on; fewer get the training that is made for few
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from mnist.errors import PipelineError
+from mnist.core.errors import PipelineError
 
 T = TypeVar("T")
 PARTS = {"train", "test", "val", "valid", "validation", "training", "testing"}  # no names of classes

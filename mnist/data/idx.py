@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mnist.errors import PipelineError
+from mnist.core.errors import PipelineError
 
 UNSIGNED_BYTE = 0x08
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from mnist.data.archives import unpack
 from mnist.data.idx import IdxError, read_header, read_idx, read_pairs
-from mnist.files import sha256
-from mnist.pixels import LARGEST, SMALLEST, Shape
-from mnist.sections import RawFiles
+from mnist.core.files import sha256
+from mnist_reader.core.pixels import LARGEST, SMALLEST, Shape
+from mnist.core.sections import RawFiles
 
 FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mnist.export.card import LIBRARIES, digests, limits, uses
-from mnist.files import sha256
-from mnist.inference.about import About
-from mnist.sections import Params
+from mnist.core.files import sha256
+from mnist_reader.about import About
+from mnist.core.sections import Params
 
 NAME = "bom.cdx.json"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mnist.export.formats import Format
-from mnist.files import sha256
-from mnist.inference.about import About, Preparation
-from mnist.inference.normalisation import BOX
-from mnist.pixels import Shape
-from mnist.sections import Params, Training
+from mnist.core.files import sha256
+from mnist_reader.about import About, Preparation
+from mnist_reader.core.normalisation import BOX
+from mnist_reader.core.pixels import Shape
+from mnist.core.sections import Params, Training
 
 PREPARATION = {
     "ink": "white ink on black,\ncropped to the ink, fitted into {box[0]}×{box[1]} pixels with its sides' ratio kept, "

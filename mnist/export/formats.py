@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist.errors import PipelineError, nearest
+from mnist.core.errors import PipelineError, nearest
 from mnist.export import keras_files, litert, onnx, saved_model, wheel
 from mnist.export.runtime import Predict, Source
 from mnist.learning import texts
 from mnist.learning.backend import keras
-from mnist.paths import MODEL
+from mnist.core.paths import MODEL
 
 
 class FormatError(PipelineError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from mnist.export.runtime import Source
 from mnist.learning.backend import keras
 from mnist.learning.model import load_model
-from mnist.learning.texts import from_json, to_json
+from mnist.learning.serialization import from_json, to_json
 
 Text = Callable[[str], keras.Model]
 

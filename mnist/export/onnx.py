@@ -6,7 +6,7 @@ from pathlib import Path
 from mnist.export.proof import digest
 from mnist.export.runtime import Predict, Source, in_batches, inputs
 from mnist.export.saved_model import serving_function, signature
-from mnist.inference.about import About
+from mnist_reader.about import About
 from mnist.learning.backend import keras
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mnist.errors import PipelineError
+from mnist.core.errors import PipelineError
 from mnist.export.runtime import Images, Predict
 from mnist.learning.backend import keras
 from mnist.learning.model import predict
-from mnist.learning.texts import to_json
+from mnist.learning.serialization import to_json
 
 # Largest difference of a probability. Kernels add up in different orders, and their results differ by 1 to 4 times
 # float32's step (1.2e-7) times the largest input of the softmax (nine networks, AVX2): enough for inputs up to 200.

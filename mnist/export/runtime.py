@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist.inference.about import About
+from mnist_reader.about import About
 from mnist.learning.backend import keras
 from mnist.learning.feed import BATCH
-from mnist.pixels import scale
+from mnist_reader.core.pixels import scale
 
 Images = np.ndarray  # uint8 (n, rows, columns)
 Predict = Callable[[Images], np.ndarray]  # → float32 (n, classes)

@@ -9,7 +9,7 @@ import numpy as np
 from mnist.export.folding import folded
 from mnist.export.proof import digest
 from mnist.export.runtime import Images, Predict, Source, in_batches, inputs
-from mnist.files import write_json
+from mnist.core.files import write_json
 from mnist.learning.backend import keras, tf
 
 

@@ -87,7 +87,7 @@ def file_name(version: str) -> str:
 
 
 def write_wheel(source: Source, path: Path) -> None:
-    """A wheel of `mnist.inference` and what it imports, under a name of its own, with the ONNX export inside."""
+    """A wheel of `mnist_reader` and what it imports, under a name of its own, with the ONNX export inside."""
     info = f"{PACKAGE}-{source.about.version}.dist-info"
     files = _modules() | {
         f"{PACKAGE}/__init__.py": INIT.encode(),

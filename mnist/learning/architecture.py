@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mnist.errors import PipelineError, first_line, nearest
+from mnist.core.errors import PipelineError, first_line, nearest
 from mnist.learning.backend import keras
 from mnist.learning.layers import layer_class
-from mnist.pixels import SHAPE, Shape
+from mnist_reader.core.pixels import SHAPE, Shape
 
 LARGEST = 2**22  # numbers that a layer may make of one image; a batch of 128 then takes 2 GB
 

@@ -3,7 +3,7 @@
 import math
 
 from mnist.learning.backend import tf
-from mnist.sections import Augmentation
+from mnist.core.sections import Augmentation
 
 
 def augment(images: tf.Tensor, settings: Augmentation, seed: tf.Tensor) -> tf.Tensor:

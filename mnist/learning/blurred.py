@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from mnist.inference.normalisation import normalised, quantile, trimmed
-from mnist.pixels import SHAPE
+from mnist_reader.core.normalisation import normalised, quantile, trimmed
+from mnist_reader.core.pixels import SHAPE
 
 COARSE = (8, 15)  # of 28 pixels; an image is reduced to at least and less than this, and enlarged again
 

@@ -15,13 +15,13 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from mnist import pixels
-from mnist.files import atomic, require_room, sha256
-from mnist.inference import normalisation
+from mnist_reader.core import pixels
+from mnist.core.files import atomic, require_room, sha256
+from mnist_reader.core import normalisation
 from mnist.learning.backend import keras, tf
 from mnist.learning.distribution import apart, process
 from mnist.learning.feed import Data
-from mnist.sections import Pair, Training
+from mnist.core.sections import Pair, Training
 
 SHA256 = hashlib.sha256().digest_size
 ROOM = 2**20  # bytes that HDF5 may need beside the numbers

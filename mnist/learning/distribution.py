@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
-from mnist.errors import PipelineError, first_line
+from mnist.core.errors import PipelineError, first_line
 from mnist.learning.backend import keras, quiet
 
 NAMES = [f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")]

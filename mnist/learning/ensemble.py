@@ -9,7 +9,7 @@ from mnist.learning.backend import keras
 from mnist.learning.checkpoint import History, checkpoints
 from mnist.learning.feed import Data
 from mnist.learning.training import COMPILED, train
-from mnist.sections import Pair
+from mnist.core.sections import Pair
 
 
 @contextmanager

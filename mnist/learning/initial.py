@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist.errors import PipelineError
+from mnist.core.errors import PipelineError
 from mnist.learning.backend import keras
 from mnist.learning.model import load_model
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mnist.errors import PipelineError, first_line
+from mnist.core.errors import PipelineError, first_line
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import BATCH, untuned
 from mnist.learning.keras2 import is_keras_2
-from mnist.pixels import scale
+from mnist_reader.core.pixels import scale
 
 
 class ModelError(PipelineError):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mnist.inference.normalisation import normalised, trimmed
+from mnist_reader.core.normalisation import normalised, trimmed
 from mnist.learning.blurred import blurred
 from mnist.learning.fonts import LEARNT, character
-from mnist.pixels import SHAPE, Shape
+from mnist_reader.core.pixels import SHAPE, Shape
 
 
 def printed(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist.errors import PipelineError, first_line
+from mnist.core.errors import PipelineError, first_line
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.blurred import blurred
@@ -16,10 +16,10 @@ from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.distribution import process, require_same
 from mnist.learning.feed import NO_CLASS, Data, feed, in_order, shared, soft, split
 from mnist.learning.initial import start_from
-from mnist.learning.negatives import Examples, negatives
+from mnist.learning.out_of_class import Examples, negatives
 from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, mix
-from mnist.sections import Pair, Training
+from mnist.core.sections import Pair, Training
 
 COMPILED: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}  # for those who load it
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # of a history, in order

@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 from apps.serve.__main__ import serve
 from apps.serve.settings import Limits, Settings
-from mnist.errors import run
+from mnist.core.errors import run
 {before}
 if __name__ == "__main__":
     run(lambda: serve(Settings(Path(sys.argv[2]), port=0, limits=Limits({limits}))))

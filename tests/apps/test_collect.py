@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
 from sklearn.datasets import load_digits
 
-from mnist.params import load_params
+from mnist.core.params import load_params
 from tests.clones import small_clone
 from tests.conftest import ROOT
 from tests.digits import render, write_idx_folder

@@ -148,7 +148,7 @@ def slow(seconds):
     """A script's lines that make every picture take so long."""
     return f"""
 import time
-from mnist.inference.reader import Reader
+from mnist_reader.reader import Reader
 read = Reader.read
 Reader.read = lambda *arguments: time.sleep({seconds}) or read(*arguments)
 """
@@ -177,7 +177,7 @@ def test_those_who_wait_too_long_get_503(tmp_path, model):
 
 AT_ONCE = """
 import sys, threading, time
-from mnist.inference.reader import Reader
+from mnist_reader.reader import Reader
 read, lock, now = Reader.read, threading.Lock(), [0]
 def counted(*arguments):
     with lock:

@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from mnist.inference.about import About
+from mnist_reader.about import About
 from tests.apps.services import served
 from tests.linear import bar_or_ring, describe, write_model
 from tests.tools import chromium

@@ -159,7 +159,7 @@ def test_malformed_request_is_4xx(service, request_):
 
 
 def test_error_that_nobody_foresaw_is_500_in_one_line_and_logged(tmp_path, model):
-    broken = "from mnist.inference.reader import Reader\nReader.read = lambda *_: 1 / 0"
+    broken = "from mnist_reader.reader import Reader\nReader.read = lambda *_: 1 / 0"
     with served(tmp_path, model, before=broken) as service:
         answer = requests.post(f"{service.url}/read", data=bar(), timeout=30)
         assert (answer.status_code, answer.json()) == (
@@ -288,7 +288,7 @@ def test_host_that_is_none_is_one_line(model):
 
 SLOW = """
 import time
-from mnist.inference.reader import Reader
+from mnist_reader.reader import Reader
 read = Reader.read
 Reader.read = lambda *arguments: time.sleep({seconds}) or read(*arguments)
 """

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import adapt, contenders, convert, phases, step, time_to_accuracy
 from benchmarks.report import report
 from mnist.learning.architecture import build
-from mnist.params import load_params
+from mnist.core.params import load_params
 from tests.conftest import ROOT
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist.learning.checkpoint import checkpoints
-from mnist.params import load_params
+from mnist.core.params import load_params
 from tests.conftest import ROOT
 from tests.fuzz.damage import damaged
 

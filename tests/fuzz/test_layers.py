@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from mnist.errors import PipelineError
-from mnist.keras_classes import keras_classes
+from mnist.core.errors import PipelineError
+from mnist.learning.keras_classes import keras_classes
 from mnist.learning.architecture import ArchitectureError, build
 from mnist.learning.backend import keras, quiet
 from tests.fuzz.damage import CASES

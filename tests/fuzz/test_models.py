@@ -9,13 +9,13 @@ import tempfile
 
 import pytest
 
-from mnist.errors import run
+from mnist.core.errors import run
 from mnist.export.formats import FORMATS
 from mnist.export.runtime import Source
-from mnist.inference.classifier import Classifier
+from mnist_reader.classifier import Classifier
 from mnist.learning.backend import quiet
 from mnist.learning.model import load_model
-from mnist.learning.texts import from_json, from_yaml
+from mnist.learning.serialization import from_json, from_yaml
 from tests.conftest import ABOUT
 from tests.fuzz.damage import damaged
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from mnist.errors import PipelineError
-from mnist.params import load_params
+from mnist.core.errors import PipelineError
+from mnist.core.params import load_params
 from tests.conftest import ROOT
 from tests.fuzz.damage import CASES, damaged
 

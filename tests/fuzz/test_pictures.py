@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from mnist.inference.picture import PictureError, decode
+from mnist_reader.picture import PictureError, decode
 from tests.conftest import ROOT
 from tests.fuzz.damage import damaged
 

@@ -20,9 +20,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from sklearn.datasets import load_digits
 
-from mnist.inference.about import About
-from mnist.inference.ink import EVEN, find_ink
-from mnist.inference.prepare import prepare
+from mnist_reader.about import About
+from mnist_reader.ink import EVEN, find_ink
+from mnist_reader.prepare import prepare
 from tests.apps.test_predict import fit
 from tests.clones import ROOT
 from tests.digits import render

@@ -15,10 +15,10 @@ from mnist.export.folding import folded
 from mnist.export.formats import FORMATS, FormatError, chosen
 from mnist.export.proof import TOLERANCE, ExportError, ask, check, compare
 from mnist.export.runtime import Source
-from mnist.files import read_json
+from mnist.core.files import read_json
 from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
-from mnist.learning.texts import from_json, to_json
+from mnist.learning.serialization import from_json, to_json
 from tests import digits
 from tests.conftest import ABOUT
 

@@ -16,7 +16,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from mnist.export.wheel import file_name, load_wheel, write_wheel
-from mnist.inference.prepare import prepare
+from mnist_reader.prepare import prepare
 from mnist.learning.backend import quiet
 from tests.conftest import ABOUT
 from tests.digits import render

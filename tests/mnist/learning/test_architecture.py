@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from mnist.learning.architecture import ArchitectureError, build
-from mnist.learning.texts import from_json, from_yaml, to_json, to_yaml
-from mnist.params import load_params
+from mnist.learning.serialization import from_json, from_yaml, to_json, to_yaml
+from mnist.core.params import load_params
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from mnist.learning.augmentation import CHANGES, MOVING, augment
 from mnist.learning.backend import tf
-from mnist.sections import Augmentation
+from mnist.core.sections import Augmentation
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mnist.learning.feed import in_order
-from mnist.sections import Training
+from mnist.core.sections import Training
 
 SPARSE = Training(epochs=1, batch_size=1, optimizer={"Adam": {}}, learning_rate=0.1)
 

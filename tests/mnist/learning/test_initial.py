@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist.errors import PipelineError
+from mnist.core.errors import PipelineError
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras
 from mnist.learning.initial import InitialWeightsError, start_from

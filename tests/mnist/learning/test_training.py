@@ -17,8 +17,8 @@ from mnist.learning.ensemble import trained
 from mnist.learning.feed import NO_CLASS, feed, probabilities, split
 from mnist.learning.model import load_model
 from mnist.learning.training import TrainingError, learning_rate, make_optimizer, train
-from mnist.params import load_params
-from mnist.sections import Params, Training
+from mnist.core.params import load_params
+from mnist.core.sections import Params, Training
 from tests.conftest import ROOT, TINY
 from tests.mnist.learning.conftest import Interrupted
 

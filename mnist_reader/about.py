@@ -1,0 +1,49 @@
+"""What a model says about itself: it travels inside the exported files, so that a reader needs nothing else."""
+
+import json
+from typing import Any, Literal, NamedTuple, get_args
+
+from mnist.core.errors import PipelineError
+
+Preparation = Literal["ink", "fit"]
+
+
+class AboutError(PipelineError):
+    """A file that does not say what its model is."""
+
+
+class About(NamedTuple):
+    """The names and numbers that a reader needs beside the network."""
+
+    title: str  # what a picture shows: "Handwritten digits"
+    licence: str  # of the data, and whose they are
+    classes: tuple[str, ...]  # names of the labels 0, 1, …
+    preparation: Preparation  # of pictures: ink is cut out and centred as MNIST's was; fit takes the whole picture
+    threshold: float  # a largest probability below this is unsure, 0–1
+    version: str  # of the model's release
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """As text, for ONNX's metadata_props and their like."""
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in self._asdict().items()}
+
+    @classmethod
+    def of(cls, properties: dict[str, str], name: str) -> "About":
+        """Read `properties` back.
+
+        Raises:
+            AboutError: one is missing or of another kind; the text begins with `name`.
+        """
+        try:
+            found: dict[str, Any] = {field: json.loads(properties[field]) for field in cls._fields}
+            about = cls(**found | {"classes": tuple(found["classes"])})
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            raise AboutError(
+                f"{name}: expected a model that says its classes, found none ({error}); export it again"
+            ) from None
+        texts = (about.title, about.licence, about.version, *about.classes)
+        known = about.preparation in get_args(Preparation) and isinstance(found["classes"], list)
+        fraction = isinstance(about.threshold, int | float) and 0 <= about.threshold <= 1
+        if not (known and fraction and about.classes and all(isinstance(text, str) for text in texts)):
+            raise AboutError(f"{name}: expected a model that says its classes, found {found!r:.200}")
+        return about

@@ -1,0 +1,150 @@
+"""Read digits in pictures: the library that other programs use.
+
+from mnist_reader.reader import Reader
+
+reader = Reader("models/export/MNIST_keras_CNN.onnx")
+reading = reader.read("photo.jpg")
+print(reading.text, reading.confidence, reading.unsure)
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mnist_reader.about import About, AboutError
+from mnist_reader.classifier import BATCH, Classifier
+from mnist_reader.line import Box
+from mnist_reader.look import Look, Part, View, look
+from mnist_reader.prepare import Picture
+
+WIDE = 1.2  # times the height; two digits that touch are wider than this, few single ones are
+SURE = 0.9  # confidence, below which a part is unsure that is wide or, in a row, at the edge of the picture
+
+
+class Digit(NamedTuple):
+    """One digit (or, with another model, one picture's class)."""
+
+    label: str  # the name of the most likely class
+    confidence: float  # its probability, 0–1
+    second: str  # the next most likely class
+    second_confidence: float
+    box: Box  # left, top, right, bottom, as fractions 0–1 of the picture's sides
+    unsure: bool  # perhaps no class: below the threshold, or doubtful for its shape and place (SURE, _is_pattern)
+    probabilities: tuple[float, ...]  # of each class
+    image: np.ndarray  # what the model saw, uint8 (rows, columns), 255 = ink
+
+
+class Reading(NamedTuple):
+    """What one picture says."""
+
+    digits: tuple[Digit, ...]  # from left to right; none where there is nothing to read
+
+    @property
+    def text(self) -> str:
+        """The labels in a row: `2026`; empty where the picture is."""
+        return "".join(digit.label for digit in self.digits)
+
+    @property
+    def confidence(self) -> float:
+        """The probability that all digits are right, 0–1: the product of theirs; 0 where the picture is empty."""
+        return math.prod(digit.confidence for digit in self.digits) if self.digits else 0.0
+
+    @property
+    def unsure(self) -> bool:
+        """One of the digits is unsure; false also where there is none."""
+        return any(digit.unsure for digit in self.digits)
+
+
+class Reader:
+    """Reads pictures with an exported ONNX model, whose file also holds the names of its classes."""
+
+    def __init__(self, path: Path | str, accept_all: bool = False) -> None:
+        """Load the model; takes a few hundredths of a second.
+
+        Args:
+            path: `MNIST_keras_CNN.onnx` of an export.
+            accept_all: answer every picture with one class, and call none unsure.
+
+        Raises:
+            ClassifierError: no such file, no ONNX, or no classifier of grey images.
+            AboutError: the model does not say its classes, so it comes from an older export.
+        """
+        self.classifier = Classifier(Path(path))
+        self.about = About.of(self.classifier.properties, str(path))
+        if len(self.about.classes) != self.classifier.classes:
+            raise AboutError(f"{path}: expected {self.classifier.classes} class names, found {len(self.about.classes)}")
+        self.accept_all = accept_all
+
+    @property
+    def view(self) -> View:
+        """How the model wants its pictures."""
+        return View(self.about.preparation, self.classifier.shape, single=self.accept_all)
+
+    def read(self, picture: Picture, name: str = "picture") -> Reading:
+        """Read one picture.
+
+        Args:
+            picture: a Pillow image; the bytes or the path of a PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF file; or
+                an array `(rows, columns)` or `(rows, columns, 3)`, `uint8`, of any size. Dark on light or light on
+                dark.
+            name: what an error calls it, where it is not a path.
+
+        Raises:
+            PictureError: one line: unreadable, damaged, too large, or no picture.
+        """
+        return self.classify([look(picture, name, self.view)])[0]
+
+    def read_many(self, pictures: Iterable[Picture]) -> Iterator[Reading]:
+        """Read pictures one after another, in order; a few dozen are held at a time.
+
+        Raises:
+            PictureError: at the first picture that cannot be read.
+        """
+        pictures = iter(pictures)
+        while looks := [look(picture, view=self.view) for picture in itertools.islice(pictures, BATCH)]:
+            yield from self.classify(looks)
+
+    def classify(self, looks: list[Look]) -> list[Reading]:
+        """The readings of pictures that `look` has prepared."""
+        seen = [part for parts, whole in looks for part in (*parts, *([whole] if whole else []))]
+        if not seen:
+            return [Reading(()) for _ in looks]
+        answers = self.classifier(np.stack([part.image for part in seen]))
+        digits = iter([self._digit(*pair) for pair in zip(answers, seen, strict=True)])
+        return [self._reading(given, list(itertools.islice(digits, len(given.parts))), digits) for given in looks]
+
+    def _reading(self, given: Look, row: list[Digit], rest: Iterator[Digit]) -> Reading:
+        """The row, unless it is unsure and the picture as a whole is one digit of which the model is sure."""
+        if _is_pattern(row, given.parts):
+            row = [digit._replace(unsure=True) for digit in row]
+        if given.whole is None:
+            return Reading(tuple(row))
+        whole = next(rest)
+        one = not row or (any(digit.unsure for digit in row) and not whole.unsure)
+        return Reading((whole,) if one else tuple(row))
+
+    def _least(self, part: Part) -> float:
+        """The confidence below which the answer to this part is unsure."""
+        doubtful = self.about.preparation == "ink" and (part.cut_off or _is_wide(part.image))
+        return max(self.about.threshold, SURE) if doubtful else self.about.threshold
+
+    def _digit(self, probabilities: np.ndarray, part: Part) -> Digit:
+        second, first = map(int, np.argsort(probabilities)[-2:])
+        best, next_best = float(probabilities[first]), float(probabilities[second])
+        unsure = best < self._least(part) and not self.accept_all
+        names, every = self.about.classes, tuple(map(float, probabilities))
+        return Digit(names[first], best, names[second], next_best, part.box, unsure, every, part.image)
+
+
+def _is_pattern(row: list[Digit], parts: list[Part]) -> bool:
+    """Whether a row is the same digit again and again up to the edge of the picture: stripes are, and clothes."""
+    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.cut_off for part in parts)
+
+
+def _is_wide(image: np.ndarray) -> bool:
+    rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+    return len(rows) > 0 and bool(np.ptp(columns) + 1 > WIDE * (np.ptp(rows) + 1))

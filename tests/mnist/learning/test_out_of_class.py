@@ -1,0 +1,51 @@
+"""Pictures of no class: what they are made of, and what a model learns from them."""
+
+import numpy as np
+import pytest
+
+from mnist.learning.fonts import JUDGED, LEARNT
+from mnist.learning.out_of_class import CHARACTERS, KINDS, Examples, letter, negatives
+from tests.digits import load
+
+NAMES = [str(digit) for digit in range(10)]
+
+
+@pytest.fixture(scope="module")
+def examples():
+    images, labels = load()
+    return Examples(images, labels, NAMES)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_fills_the_box_as_mnists_digits_do(kind, examples):
+    found = negatives(50, examples, 0, [kind])
+    assert found.shape == (50, 28, 28) and found.dtype == np.uint8
+    for image in found:
+        rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(examples):
+    assert np.array_equal(negatives(40, examples, 3), negatives(40, examples, 3))
+    assert not np.array_equal(negatives(40, examples, 3), negatives(40, examples, 4))
+
+
+def test_no_font_is_both_learnt_and_judged_by():
+    assert not set(LEARNT) & set(JUDGED)
+
+
+def test_a_sign_that_is_a_class_is_never_drawn(examples):
+    letters = examples._replace(classes=[sign for sign in CHARACTERS if sign != "#"])
+    images = [letter(np.random.default_rng(seed), letters) for seed in range(20)]
+    spread = [len(np.unique(np.flatnonzero((image > 0.5).any(axis=1)))) for image in images]
+    assert min(spread) > 20  # a hash, not a point or a dash
+
+
+def test_images_without_ink_do_not_stop_it():
+    blank = Examples(np.zeros((4, 28, 28), np.uint8), np.array([2, 3, 6, 8]), NAMES)
+    assert negatives(20, blank, 0, ["damaged", "touching"]).any(axis=(1, 2)).all()
+
+
+def test_half_of_a_two_is_one_of_four_halves(examples):
+    twos = examples.labels == 2
+    assert len(negatives(30, Examples(examples.images[twos], examples.labels[twos], NAMES), 1, ["damaged"])) == 30
