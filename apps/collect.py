@@ -15,29 +15,29 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
+from mnist.core.errors import UserError, run
+from mnist.core.files import atomic, sha256
+from mnist.core.sections import Key
 from mnist.data.entry import check_entry, enter
 from mnist.data.folders import FolderError, listed
 from mnist.data.idx import write_idx
 from mnist.data.idx_folders import FILES, Description, described
-from mnist.core.errors import PipelineError, run
-from mnist.core.files import atomic, sha256
 from mnist_reader.command import printable
-from mnist_reader.picture import PictureError, read_bytes
-from mnist_reader.prepare import fitted_whole, levels_of, prepare
 from mnist_reader.core.pixels import LARGEST, SHAPE, SMALLEST, Shape
-from mnist.core.sections import Key
+from mnist_reader.picture import PictureError, read_bytes
+from mnist_reader.preparation import grey_levels, whole_image
 
 PARAMS = Path("params.yaml")
 MOST = 256  # classes; a label is a byte
 Preparer = Callable[[bytes, str, Shape], np.ndarray]
 KINDS: dict[str, tuple[str, Preparer]] = {
     "digits": ("ink", prepare),
-    "pictures": ("fit", lambda content, name, shape: fitted_whole(levels_of(content, name), shape)),
+    "pictures": ("fit", lambda content, name, shape: whole_image(grey_levels(content, name), shape)),
 }
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 (n, rows, columns), labels uint8 (n,)
 
 
-class CollectError(PipelineError):
+class CollectError(UserError):
     """The data set cannot be made or entered."""
 
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import report
-from studies.other_writers import digits, render
 from mnist.core.errors import run
-from mnist_reader.prepare import prepare
+from mnist.core.params import load_params
 from mnist.learning.backend import settings
 from mnist.learning.ensemble import trained
 from mnist.learning.feed import Data
 from mnist.learning.model import predict
-from mnist.core.params import load_params
+from mnist_reader.preparation import digit_image
+from studies.other_writers import digits, render
 
 COUNTS = (10, 50, 100)  # pictures of each class
 SEEDS = (0, 1)
@@ -35,7 +35,7 @@ TRAININGS = ("few", "adapt")
 def main() -> None:
     """Train each way with each number of pictures."""
     images, labels = digits(np.s_[:])
-    data = np.stack([prepare(render(image, 64)) for image in images]), labels.astype(np.uint8)
+    data = np.stack([digit_image(render(image, 64)) for image in images]), labels.astype(np.uint8)
     rows = []
     for count in COUNTS:
         learnt = among_the_first(data[1], count)

@@ -44,8 +44,8 @@ def pair(architecture: str, training: str) -> Callable[[int, Data, Data, Clock],
     """A pair of params.yaml, trained as stages.train does."""
 
     def train_pair(seed: int, train_data: Data, test_data: Data, clock: Clock) -> None:
-        from mnist.learning.ensemble import trained
         from mnist.core.params import load_params
+        from mnist.learning.ensemble import trained
 
         chosen = load_params().pair(architecture, training)._replace(seed=seed)
         with (

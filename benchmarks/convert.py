@@ -37,9 +37,9 @@ Write = Callable[[Path, Path, Path], object]  # images, labels, the CSV
 
 def this_project() -> Write:
     """stages.convert's own call."""
+    from mnist.core.table import write_csv
     from mnist.data.conversion import BLOCK
     from mnist.data.idx import read_pairs
-    from mnist.core.table import write_csv
 
     return lambda images, labels, path: write_csv(
         read_pairs(images, labels, classes=10, size=(28, 28), block=BLOCK), path

@@ -13,16 +13,16 @@ import time
 from functools import partial
 
 from benchmarks.report import report
-from mnist.core.table import read_csv
 from mnist.core.errors import run
-from mnist.export.formats import FORMATS
-from mnist.export.runtime import Images, Predict, Source
 from mnist.core.files import read_json
-from mnist_reader.about import About
-from mnist.learning.backend import keras, quiet
-from mnist.learning.model import load_model, predict
 from mnist.core.params import load_params
 from mnist.core.paths import EXPORT, MODEL, TEST_CSV
+from mnist.core.table import read_csv
+from mnist.export.formats import FORMATS
+from mnist.export.runtime import Images, Predict, Source
+from mnist.learning.backend import keras, quiet
+from mnist.learning.model import load_model, predict
+from mnist_reader.about import About
 
 BULK_ROUNDS, SINGLE_ROUNDS = 5, 50
 

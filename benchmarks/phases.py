@@ -27,7 +27,11 @@ FUNCTIONS = {  # as the stages call them: whose time is not `compute`
     "fit": {"train"},
     "write": {"write_csv", "write_json", "save"},
 }
-ELSEWHERE = ("mnist.data.conversion", "mnist.data.figures", "mnist.learning.ensemble")  # where a stage finds others of them
+ELSEWHERE = (
+    "mnist.data.conversion",
+    "mnist.data.figures",
+    "mnist.learning.ensemble",
+)  # where a stage finds others of them
 
 
 class Clock:

@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from benchmarks.report import report
-from mnist.data.idx import read_idx
 from mnist.core.errors import run
-from mnist_reader.reader import Reader
-from mnist.learning.fonts import JUDGED
 from mnist.core.paths import ONNX, RAW
+from mnist.data.idx import read_idx
+from mnist.learning.fonts import JUDGED
+from mnist_reader.reader import Reader
 
 CLOTHES = Path("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz")
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYabcdefghijkmnpqrtuvwxy#%&@?!+=*"  # I, l, O, S, Z may be digits

@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from mnist_reader.reader import Reader
 from mnist.core.paths import ONNX
+from mnist_reader.reader import Reader
 
 app = FastAPI()
 reader = Reader(ONNX)

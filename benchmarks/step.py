@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import report
-from mnist.core.table import read_csv
 from mnist.core.errors import run
-from mnist.learning.backend import keras, settings, tf
-from mnist.learning.ensemble import trained
 from mnist.core.params import load_params
 from mnist.core.paths import TRAIN_CSV
+from mnist.core.table import read_csv
+from mnist.learning.backend import keras, settings, tf
+from mnist.learning.ensemble import trained
 
 FIRST = 5  # step that is watched; before it, TensorFlow traces
 STEPS = 60

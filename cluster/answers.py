@@ -16,8 +16,8 @@ import pyarrow.parquet
 from cluster.pictures import TOGETHER, Part, Picture, pictures_of
 from mnist.core.files import atomic
 from mnist_reader.command import answer, digit_in, printable
-from mnist_reader.look import Look, View
 from mnist_reader.picture import PictureError
+from mnist_reader.preparation import InputSpec, PreparedPicture
 from mnist_reader.reader import Reader
 
 COLUMNS = pa.schema(
@@ -68,7 +68,7 @@ def _reader(model: bytes, accept_all: bool) -> Reader:
 def _rows(pictures: Iterable[Picture], reader: Reader) -> Iterator[dict[str, Any]]:
     pictures = iter(pictures)
     while chunk := list(islice(pictures, TOGETHER)):
-        seen = [(_storable(name), _look(name, content, reader.view)) for name, content in chunk]
+        seen = [(_storable(name), _look(name, content, reader.input_spec)) for name, content in chunk]
         readings = iter(reader.classify([found for _, found in seen if not isinstance(found, str)]))
         for name, found in seen:
             yield {"file": name, "error": found} if isinstance(found, str) else answer(name, next(readings))._asdict()
@@ -79,12 +79,12 @@ def _storable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _look(name: str, content: bytes | Exception, view: View) -> Look | str:
+def _look(name: str, content: bytes | Exception, spec: InputSpec) -> PreparedPicture | str:
     """What the model is to see, or why there is nothing."""
     name = printable(name)
     if isinstance(content, Exception):
         return f"{name}: expected a readable file, found: {getattr(content, 'strerror', None) or content}"
     try:
-        return digit_in(content, name, view)
+        return digit_in(content, name, spec)
     except PictureError as error:
         return str(error)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from distributed import Client, LocalCluster, Reschedule, Status, get_worker
 
-from mnist.core.errors import PipelineError, first_line
+from mnist.core.errors import UserError, first_line
 
 OWN = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"}  # Dask sets them in its workers
 GUARD = 'exec 3<&0; (cat <&3 >/dev/null; kill -KILL 0) & exec "$@" 3<&- </dev/null'  # a shell's words
 
 
-class ClusterError(PipelineError):
+class ClusterError(UserError):
     """What is asked for cannot be handed out."""
 
 

@@ -18,9 +18,9 @@ from cluster.answers import WRITERS, answer_part
 from cluster.engine import ClusterError, add_arguments, connected
 from cluster.pictures import Part, parts_of
 from mnist.core.errors import run
+from mnist.core.paths import ONNX
 from mnist_reader.command import cores
 from mnist_reader.reader import Reader
-from mnist.core.paths import ONNX
 
 AHEAD = 4  # parts for each worker that are handed out at a time
 

@@ -6,9 +6,9 @@ Run: python -m mnist.schema > params.schema.json
 import json
 from typing import Any
 
+from mnist.core.sections import Params
 from mnist.export.formats import FORMATS
 from mnist.learning.keras_classes import keras_classes
-from mnist.core.sections import Params
 
 
 def schema() -> dict[str, Any]:

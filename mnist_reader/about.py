@@ -3,12 +3,12 @@
 import json
 from typing import Any, Literal, NamedTuple, get_args
 
-from mnist.core.errors import PipelineError
+from mnist_reader.core.errors import UserError
 
 Preparation = Literal["ink", "fit"]
 
 
-class AboutError(PipelineError):
+class AboutError(UserError):
     """A file that does not say what its model is."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist.core.errors import PipelineError, first_line
+from mnist_reader.core.errors import UserError, first_line
 from mnist_reader.core.pixels import Shape, scale
 
 
@@ -30,7 +30,7 @@ with _untold():
 BATCH = 64  # images; throughput on a CPU is flat from here on
 
 
-class ClassifierError(PipelineError):
+class ClassifierError(UserError):
     """The model's file is missing, or holds no classifier of images."""
 
 

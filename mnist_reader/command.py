@@ -17,8 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_reader.look import Look, View, look
 from mnist_reader.picture import PictureError, read_bytes
+from mnist_reader.preparation import InputSpec, PreparedPicture, prepare_picture
 from mnist_reader.reader import Reader, Reading
 
 CHUNK = 64  # files that are read, prepared and classified together
@@ -72,25 +72,25 @@ def parse(program: str, model: Path) -> argparse.Namespace:
     return arguments
 
 
-Prepared = tuple[str, Look | str]  # (file, what the model is to see or what is wrong with it)
+Prepared = tuple[str, PreparedPicture | str]  # (file, what the model is to see or what is wrong with it)
 
 
-def prepare_file(file: str, view: View) -> Prepared:
+def prepare_file(file: str, spec: InputSpec) -> Prepared:
     """Read and prepare one file; an error becomes its text, so that the others go on."""
     name = printable(file)
     try:
-        return file, digit_in(read_bytes(file), name, view)
+        return file, digit_in(read_bytes(file), name, spec)
     except PictureError as error:
         return file, str(error)
 
 
-def digit_in(content: bytes, name: str, view: View) -> Look:
+def digit_in(content: bytes, name: str, spec: InputSpec) -> PreparedPicture:
     """What the model is to see of a picture.
 
     Raises:
         PictureError: no picture, or an empty one.
     """
-    found = look(content, name, view)
+    found = prepare_picture(content, name, spec)
     if found.empty:
         raise PictureError(f"{name}: expected a digit, found an empty picture")
     return found
@@ -98,7 +98,7 @@ def digit_in(content: bytes, name: str, view: View) -> Look:
 
 def prepared(files: list[str], reader: Reader) -> Iterator[Prepared]:
     """Prepare files in order, with all cores where there are many."""
-    one = functools.partial(prepare_file, view=reader.view)
+    one = functools.partial(prepare_file, spec=reader.input_spec)
     if len(files) < POOL_FROM:
         yield from map(one, files)
         return

@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from mnist_reader.components import Component, components
+from mnist_reader.core.normalisation import FAINT
 from mnist_reader.ink import SPECK, WORK, NoInkError, clean, cut_out, find_ink, widened
 from mnist_reader.lines import inside, without_lines
-from mnist_reader.core.normalisation import FAINT
 
 WIDE = 8 * WORK  # pixels; a row of digits is looked at in a copy no wider than this
 SMALL = 32  # pixels; digits less tall than this in a reduced copy are looked at again in the original

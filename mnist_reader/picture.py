@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from mnist.core.errors import PipelineError
+from mnist_reader.core.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no format that starts another program
 MAX_BYTES = 128 * 2**20
@@ -32,7 +32,7 @@ ORIENTATION = 0x0112  # an EXIF tag
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
 
 
-class PictureError(PipelineError):
+class PictureError(UserError):
     """A file that holds no digit that can be read; the text names it, what was expected and what was found."""
 
 

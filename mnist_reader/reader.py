@@ -18,8 +18,7 @@ import numpy as np
 from mnist_reader.about import About, AboutError
 from mnist_reader.classifier import BATCH, Classifier
 from mnist_reader.line import Box
-from mnist_reader.look import Look, Part, View, look
-from mnist_reader.prepare import Picture
+from mnist_reader.preparation import InputSpec, Picture, PreparedDigit, PreparedPicture, prepare_picture
 
 WIDE = 1.2  # times the height; two digits that touch are wider than this, few single ones are
 SURE = 0.9  # confidence, below which a part is unsure that is wide or, in a row, at the edge of the picture
@@ -80,9 +79,9 @@ class Reader:
         self.accept_all = accept_all
 
     @property
-    def view(self) -> View:
+    def input_spec(self) -> InputSpec:
         """How the model wants its pictures."""
-        return View(self.about.preparation, self.classifier.shape, single=self.accept_all)
+        return InputSpec(self.about.preparation, self.classifier.shape, single=self.accept_all)
 
     def read(self, picture: Picture, name: str = "picture") -> Reading:
         """Read one picture.
@@ -96,7 +95,7 @@ class Reader:
         Raises:
             PictureError: one line: unreadable, damaged, too large, or no picture.
         """
-        return self.classify([look(picture, name, self.view)])[0]
+        return self.classify([prepare_picture(picture, name, self.input_spec)])[0]
 
     def read_many(self, pictures: Iterable[Picture]) -> Iterator[Reading]:
         """Read pictures one after another, in order; a few dozen are held at a time.
@@ -105,21 +104,23 @@ class Reader:
             PictureError: at the first picture that cannot be read.
         """
         pictures = iter(pictures)
-        while looks := [look(picture, view=self.view) for picture in itertools.islice(pictures, BATCH)]:
+        while looks := [
+            prepare_picture(picture, spec=self.input_spec) for picture in itertools.islice(pictures, BATCH)
+        ]:
             yield from self.classify(looks)
 
-    def classify(self, looks: list[Look]) -> list[Reading]:
-        """The readings of pictures that `look` has prepared."""
+    def classify(self, looks: list[PreparedPicture]) -> list[Reading]:
+        """The readings of pictures that `prepare_picture` has prepared."""
         seen = [part for parts, whole in looks for part in (*parts, *([whole] if whole else []))]
         if not seen:
             return [Reading(()) for _ in looks]
         answers = self.classifier(np.stack([part.image for part in seen]))
         digits = iter([self._digit(*pair) for pair in zip(answers, seen, strict=True)])
-        return [self._reading(given, list(itertools.islice(digits, len(given.parts))), digits) for given in looks]
+        return [self._reading(given, list(itertools.islice(digits, len(given.digits))), digits) for given in looks]
 
-    def _reading(self, given: Look, row: list[Digit], rest: Iterator[Digit]) -> Reading:
+    def _reading(self, given: PreparedPicture, row: list[Digit], rest: Iterator[Digit]) -> Reading:
         """The row, unless it is unsure and the picture as a whole is one digit of which the model is sure."""
-        if _is_pattern(row, given.parts):
+        if _is_pattern(row, given.digits):
             row = [digit._replace(unsure=True) for digit in row]
         if given.whole is None:
             return Reading(tuple(row))
@@ -127,12 +128,12 @@ class Reader:
         one = not row or (any(digit.unsure for digit in row) and not whole.unsure)
         return Reading((whole,) if one else tuple(row))
 
-    def _least(self, part: Part) -> float:
+    def _least(self, part: PreparedDigit) -> float:
         """The confidence below which the answer to this part is unsure."""
         doubtful = self.about.preparation == "ink" and (part.cut_off or _is_wide(part.image))
         return max(self.about.threshold, SURE) if doubtful else self.about.threshold
 
-    def _digit(self, probabilities: np.ndarray, part: Part) -> Digit:
+    def _digit(self, probabilities: np.ndarray, part: PreparedDigit) -> Digit:
         second, first = map(int, np.argsort(probabilities)[-2:])
         best, next_best = float(probabilities[first]), float(probabilities[second])
         unsure = best < self._least(part) and not self.accept_all
@@ -140,7 +141,7 @@ class Reader:
         return Digit(names[first], best, names[second], next_best, part.box, unsure, every, part.image)
 
 
-def _is_pattern(row: list[Digit], parts: list[Part]) -> bool:
+def _is_pattern(row: list[Digit], digits: list[PreparedDigit]) -> bool:
     """Whether a row is the same digit again and again up to the edge of the picture: stripes are, and clothes."""
     return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.cut_off for part in parts)
 

@@ -6,11 +6,11 @@ Run:    python -m stages.convert
 """
 
 from mnist import figures, sheets
-from mnist.data.conversion import pairs, write_tables
-from mnist.core.errors import PipelineError, run_stage
+from mnist.core.errors import UserError, run_stage
 from mnist.core.files import atomic
 from mnist.core.params import load_params
 from mnist.core.paths import PLOTS, RAW, TRAIN_CSV
+from mnist.data.conversion import pairs, write_tables
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         folder.mkdir()
         for prefix, table, rows in write_tables(RAW, dataset, folder):
             if not rows:
-                raise PipelineError(f"{RAW}/{prefix}-images-idx3-ubyte: expected images, found none")
+                raise UserError(f"{RAW}/{prefix}-images-idx3-ubyte: expected images, found none")
             print(f"{TRAIN_CSV.parent / table}: {rows:,} rows")
     figures.save(sheets.samples(*next(pairs(RAW, "train", dataset)), dataset.classes), PLOTS / "samples.png")
 

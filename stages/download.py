@@ -5,11 +5,11 @@ Writes: data/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte
 Run:    python -m stages.download
 """
 
-from mnist.data.sources import fetch
 from mnist.core.errors import run_stage
 from mnist.core.files import atomic
 from mnist.core.params import load_params
 from mnist.core.paths import RAW
+from mnist.data.sources import fetch
 
 
 def main() -> None:

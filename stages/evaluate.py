@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 from mnist import figures, scoring, sheets
-from mnist.core.table import read_csv
 from mnist.core.errors import run_stage
 from mnist.core.files import atomic, write_json
+from mnist.core.params import load_params
+from mnist.core.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
+from mnist.core.sections import Pair
+from mnist.core.table import read_csv
 from mnist.learning.backend import keras, settings
 from mnist.learning.feed import split
 from mnist.learning.fonts import JUDGED
 from mnist.learning.model import ModelError, load_model, predict
 from mnist.learning.out_of_class import KINDS, Examples, negatives
-from mnist.core.params import load_params
-from mnist.core.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
-from mnist.core.sections import Pair
 
 UNSURE = 0.008  # of the held-out images may be called unsure
 HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out

@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from mnist.core.table import read_csv
 from mnist.core.errors import first_line, run_stage
+from mnist.core.files import atomic, read_json, require_room, size, write_json
+from mnist.core.params import load_params
+from mnist.core.paths import EXPORT, METRICS, MODEL, PROBABILITIES, TEST_CSV, TRAIN_CSV
+from mnist.core.sections import Params
+from mnist.core.table import read_csv
 from mnist.export import bom
 from mnist.export.card import card, checksums
 from mnist.export.formats import FormatError, chosen
 from mnist.export.proof import ask, check, compare, digest, read_probabilities
 from mnist.export.runtime import Source
-from mnist.core.files import atomic, read_json, require_room, size, write_json
-from mnist_reader.about import About
 from mnist.learning.backend import quiet, settings
 from mnist.learning.model import load_model
-from mnist.core.params import load_params
-from mnist.core.paths import EXPORT, METRICS, MODEL, PROBABILITIES, TEST_CSV, TRAIN_CSV
-from mnist.core.sections import Params
+from mnist_reader.about import About
 
 PROJECT = Path("pyproject.toml")
 CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its ranges

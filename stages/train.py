@@ -8,17 +8,17 @@ Run:    python -m stages.train
 
 import csv
 
-from mnist.core.table import read_csv
 from mnist.core.errors import run_stage
 from mnist.core.files import atomic, require_room, write_json
+from mnist.core.params import load_params
+from mnist.core.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
+from mnist.core.table import read_csv
 from mnist.learning.backend import settings
 from mnist.learning.checkpoint import History, bytes_of
 from mnist.learning.distribution import apart, process, together
 from mnist.learning.ensemble import trained
 from mnist.learning.feed import split
 from mnist.learning.training import COLUMNS
-from mnist.core.params import load_params
-from mnist.core.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
 
 
 @settings()

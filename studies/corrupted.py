@@ -8,14 +8,14 @@ Run:    python -m robustness.pairs --architecture best --training best; `dvc rep
 from functools import partial
 
 from mnist import robustness
-from mnist.core.table import read_csv
 from mnist.core.errors import run
 from mnist.core.files import write_json
+from mnist.core.params import load_params
+from mnist.core.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
+from mnist.core.table import read_csv
 from mnist.learning.backend import settings
 from mnist.learning.model import predict
 from mnist.learning.trial import pair_options, tried
-from mnist.core.params import load_params
-from mnist.core.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 
 
 @settings()

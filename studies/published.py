@@ -5,13 +5,13 @@ Writes: metrics/baselines/<its key>.json
 Run:    python -m baselines.reproduce --architecture haque --training haque; `dvc repro baselines/dvc.yaml` runs all
 """
 
-from mnist.core.errors import PipelineError, run
+from mnist.core.errors import UserError, run
 from mnist.core.files import write_json
-from mnist.learning.backend import settings
-from mnist.learning.trial import pair_options, tried
 from mnist.core.params import load_params
 from mnist.core.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
 from mnist.core.sections import Params
+from mnist.learning.backend import settings
+from mnist.learning.trial import pair_options, tried
 
 
 @settings()
@@ -41,13 +41,13 @@ def chosen_key(params: Params) -> str:
     """The baseline with the pair that the command line names; DVC gives a baseline's other fields too.
 
     Raises:
-        PipelineError: no baseline has that pair.
+        UserError: no baseline has that pair.
     """
     asked, _ = pair_options("python -m baselines.reproduce", "Reproduce one published result.").parse_known_args()
     for key, baseline in params.baselines.items():
         if (baseline.architecture, baseline.training) == (asked.architecture, asked.training):
             return key
-    raise PipelineError(f"baselines: expected one with {asked.architecture} and {asked.training}, found none")
+    raise UserError(f"baselines: expected one with {asked.architecture} and {asked.training}, found none")
 
 
 if __name__ == "__main__":

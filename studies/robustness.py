@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mnist import figures, robustness, sheets
-from studies.other_writers import JUDGED, digits, render
-from mnist.core.table import read_csv
 from mnist.core.errors import run_stage
 from mnist.core.files import write_json
-from mnist_reader.reader import Reader
 from mnist.core.params import load_params
 from mnist.core.paths import METRICS, ONNX, PLOTS, TEST_CSV
+from mnist.core.table import read_csv
 from mnist_reader.core.pixels import SHAPE
+from mnist_reader.reader import Reader
+from studies.other_writers import JUDGED, digits, render
 from studies.under_corruption import Answers
 
 SIZES = (32, 64, 160, 320)  # pixels a side of a picture of one digit

@@ -14,12 +14,12 @@ from typing import Any
 
 from mnist.core.errors import run
 from mnist.core.files import write_json
-from mnist.learning.backend import keras, settings
-from mnist.learning.ensemble import networks
-from mnist.learning.trial import pair_options, tested, tried
 from mnist.core.params import load_params
 from mnist.core.paths import CHECKPOINTS, METRICS, OTHER_TABLES, TEST_CSV, TRAIN_CSV
 from mnist.core.sections import Pair, Training
+from mnist.learning.backend import keras, settings
+from mnist.learning.ensemble import networks
+from mnist.learning.trial import pair_options, tested, tried
 
 KEPT = ("accuracy", "accuracy_low", "accuracy_high", "loss", "num_errors", "num_images")
 

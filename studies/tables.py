@@ -9,12 +9,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from mnist.data.conversion import write_tables
-from mnist.data.sources import fetch
-from mnist.core.errors import PipelineError, nearest, run
+from mnist.core.errors import UserError, nearest, run
 from mnist.core.files import atomic
 from mnist.core.params import load_params
 from mnist.core.paths import OTHER_TABLES
+from mnist.data.conversion import write_tables
+from mnist.data.sources import fetch
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--dataset", required=True, help="a key of datasets")
     name, datasets = parser.parse_args().dataset, load_params().datasets
     if name not in datasets:
-        raise PipelineError(f"--dataset: expected a key of datasets, found '{name}'{nearest(name, datasets)}")
+        raise UserError(f"--dataset: expected a key of datasets, found '{name}'{nearest(name, datasets)}")
     dataset = datasets[name]
     with atomic(OTHER_TABLES / name) as folder, tempfile.TemporaryDirectory() as scratch:
         folder.mkdir()
@@ -32,7 +32,7 @@ def main() -> None:
         fetch(dataset.sources, dataset.sha256.model_dump(by_alias=True), raw, dataset.files.model_dump(by_alias=True))
         for prefix, table, rows in write_tables(raw, dataset, folder):
             if not rows:
-                raise PipelineError(f"{prefix}-images-idx3-ubyte: expected images, found none")
+                raise UserError(f"{prefix}-images-idx3-ubyte: expected images, found none")
             print(f"{OTHER_TABLES / name / table}: {rows:,} rows")
 
 

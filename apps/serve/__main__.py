@@ -17,14 +17,14 @@ from types import FrameType
 
 from apps.serve.gate import is_loopback
 from apps.serve.settings import Settings
-from mnist.core.errors import PipelineError, run
+from mnist.core.errors import UserError, run
 from mnist.core.paths import ONNX
 
 MODEL = Path(__file__).parents[2] / ONNX
 TOKEN = "MNIST_TOKEN"
 
 
-class ServeError(PipelineError):
+class ServeError(UserError):
     """The service cannot be started."""
 
 

@@ -64,7 +64,7 @@ def routes(reader: Reader, turns: Turns) -> APIRouter:
     version = reader.about.version
 
     def infer_all(body: bytes, length: str | None) -> Response:
-        request, images = parse(body, length, reader.view.shape)
+        request, images = parse(body, length, reader.input_spec.shape)
         return answer(request, reader.classifier.infer(images), version)
 
     @router.get("")
@@ -88,7 +88,7 @@ def routes(reader: Reader, turns: Turns) -> APIRouter:
         @router.get(path, include_in_schema=documented, response_model=ModelMetadata)
         async def metadata() -> Response:
             """The names, types and shapes of the model's tensors."""
-            one, other = [-1, *reader.view.shape, 1], [-1, len(reader.about.classes)]
+            one, other = [-1, *reader.input_spec.shape, 1], [-1, len(reader.about.classes)]
             tensors = {"inputs": (INPUT, one), "outputs": (OUTPUT, other)}
             ports = {key: [{"name": n, "datatype": "FP32", "shape": s}] for key, (n, s) in tensors.items()}
             return as_json({"name": NAME, "versions": [version], "platform": "onnxruntime_onnx"} | ports)

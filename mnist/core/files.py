@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 
 if sys.platform != "win32":
     import fcntl
@@ -88,7 +88,7 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-class NoRoomError(PipelineError):
+class NoRoomError(UserError):
     """The disk is too full for what is to be written."""
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from mnist.core.errors import PipelineError, first_line, nearest, similar
+from mnist.core.errors import UserError, first_line, nearest, similar
 from mnist.core.sections import Augmentation, Baseline, Dataset, Export, FileNames, Params, RawFiles, Training
 
 LARGEST = 100_000  # values in params.yaml, with every alias written out
 
 
-class ParamsError(PipelineError):
+class ParamsError(UserError):
     """params.yaml says something that cannot be; one line for each mistake, with its dotted key."""
 
 

@@ -8,13 +8,13 @@ from typing import BinaryIO
 import numpy as np
 import polars as pl
 
-from mnist.core.errors import PipelineError, first_line
+from mnist.core.errors import UserError, first_line
 from mnist_reader.core.pixels import SHAPE, Shape
 
 BLOCK = 2**23  # bytes of text that are in memory at a time
 
 
-class TableError(PipelineError):
+class TableError(UserError):
     """The file is not the CSV that was expected."""
 
 

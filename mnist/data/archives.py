@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnist.core.errors import PipelineError, first_line
+from mnist.core.errors import UserError, first_line
 
 LARGEST = 2**30  # bytes of one file, packed or unpacked; stops an endless body and a decompression bomb
 
@@ -21,7 +21,7 @@ PICKLE_LARGEST = 2**26  # bytes; the real one has 16 million
 PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
-class SourceError(PipelineError):
+class SourceError(UserError):
     """A source has not delivered; the text says why."""
 
 

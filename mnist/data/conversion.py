@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist.data.idx import read_pairs
-from mnist.core.table import write_csv
 from mnist.core.sections import Dataset
+from mnist.core.table import write_csv
+from mnist.data.idx import read_pairs
 
 BLOCK = 20_000  # rows in memory at a time, 16 MB; Polars is slower with fewer
 TABLES = {"train": "train.csv", "t10k": "test.csv"}  # by the first part of the IDX files' names

@@ -8,16 +8,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mnist.data.idx_folders import Description
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 from mnist.core.files import atomic
 from mnist.core.params import ParamsError, load_params
+from mnist.data.idx_folders import Description
 from mnist_reader.core.pixels import SHAPE
 
 FEW = 10_000  # images to train on; fewer get the training that is made for few
 
 
-class EntryError(PipelineError):
+class EntryError(UserError):
     """The entry cannot be made."""
 
 

@@ -7,13 +7,13 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 
 T = TypeVar("T")
 PARTS = {"train", "test", "val", "valid", "validation", "training", "testing"}  # no names of classes
 
 
-class FolderError(PipelineError):
+class FolderError(UserError):
     """The folder is not laid out as expected."""
 
 

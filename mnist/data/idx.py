@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 
 UNSIGNED_BYTE = 0x08
 
 
-class IdxError(PipelineError):
+class IdxError(UserError):
     """The bytes are not the IDX that was expected."""
 
 

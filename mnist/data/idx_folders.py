@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mnist.core.files import sha256
+from mnist.core.sections import RawFiles
 from mnist.data.archives import unpack
 from mnist.data.idx import IdxError, read_header, read_idx, read_pairs
-from mnist.core.files import sha256
 from mnist_reader.core.pixels import LARGEST, SMALLEST, Shape
-from mnist.core.sections import RawFiles
 
 FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 

@@ -13,11 +13,11 @@ import pooch
 import requests
 from tqdm import tqdm
 
+from mnist.core.errors import first_line
+from mnist.core.files import sha256
 from mnist.data import archives
 from mnist.data.archives import SourceError, mnist_files, unpack, unpack_member
 from mnist.data.idx import write_idx
-from mnist.core.errors import first_line
-from mnist.core.files import sha256
 
 RETRIES = 2  # after a transient failure, waiting 1 s, then 2 s
 CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte

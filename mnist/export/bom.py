@@ -7,10 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mnist.export.card import LIBRARIES, digests, limits, uses
 from mnist.core.files import sha256
-from mnist_reader.about import About
 from mnist.core.sections import Params
+from mnist.export.card import LIBRARIES, digests, limits, uses
+from mnist_reader.about import About
 
 NAME = "bom.cdx.json"
 

@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mnist.export.formats import Format
 from mnist.core.files import sha256
+from mnist.core.sections import Params, Training
+from mnist.export.formats import Format
 from mnist_reader.about import About, Preparation
 from mnist_reader.core.normalisation import BOX
 from mnist_reader.core.pixels import Shape
-from mnist.core.sections import Params, Training
 
 PREPARATION = {
     "ink": "white ink on black,\ncropped to the ink, fitted into {box[0]}×{box[1]} pixels with its sides' ratio kept, "

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist.core.errors import PipelineError, nearest
+from mnist.core.errors import UserError, nearest
+from mnist.core.paths import MODEL
 from mnist.export import keras_files, litert, onnx, saved_model, wheel
 from mnist.export.runtime import Predict, Source
 from mnist.learning import texts
 from mnist.learning.backend import keras
-from mnist.core.paths import MODEL
 
 
-class FormatError(PipelineError):
+class FormatError(UserError):
     """params.yaml asks for a format that is not in the table, or that cannot hold the model."""
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from mnist.export.proof import digest
 from mnist.export.runtime import Predict, Source, in_batches, inputs
 from mnist.export.saved_model import serving_function, signature
-from mnist_reader.about import About
 from mnist.learning.backend import keras
+from mnist_reader.about import About
 
 
 def write_onnx(source: Source, path: Path) -> None:

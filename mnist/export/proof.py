@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 from mnist.export.runtime import Images, Predict
 from mnist.learning.backend import keras
 from mnist.learning.model import predict
@@ -18,7 +18,7 @@ TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.001  # largest difference of the accuracy; one image where that is more
 
 
-class ExportError(PipelineError):
+class ExportError(UserError):
     """An exported file does not predict what the model predicts."""
 
 

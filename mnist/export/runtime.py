@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_reader.about import About
 from mnist.learning.backend import keras
 from mnist.learning.feed import BATCH
+from mnist_reader.about import About
 from mnist_reader.core.pixels import scale
 
 Images = np.ndarray  # uint8 (n, rows, columns)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mnist.core.files import write_json
 from mnist.export.folding import folded
 from mnist.export.proof import digest
 from mnist.export.runtime import Images, Predict, Source, in_batches, inputs
-from mnist.core.files import write_json
 from mnist.learning.backend import keras, tf
 
 

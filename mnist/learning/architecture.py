@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist.core.errors import PipelineError, first_line, nearest
+from mnist.core.errors import UserError, first_line, nearest
 from mnist.learning.backend import keras
 from mnist.learning.layers import layer_class
 from mnist_reader.core.pixels import SHAPE, Shape
@@ -15,7 +15,7 @@ from mnist_reader.core.pixels import SHAPE, Shape
 LARGEST = 2**22  # numbers that a layer may make of one image; a batch of 128 then takes 2 GB
 
 
-class ArchitectureError(PipelineError):
+class ArchitectureError(UserError):
     """An architecture that Keras cannot build."""
 
 

@@ -2,8 +2,8 @@
 
 import math
 
-from mnist.learning.backend import tf
 from mnist.core.sections import Augmentation
+from mnist.learning.backend import tf
 
 
 def augment(images: tf.Tensor, settings: Augmentation, seed: tf.Tensor) -> tf.Tensor:

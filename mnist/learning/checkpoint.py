@@ -15,13 +15,12 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from mnist_reader.core import pixels
 from mnist.core.files import atomic, require_room, sha256
-from mnist_reader.core import normalisation
+from mnist.core.sections import Pair, Training
 from mnist.learning.backend import keras, tf
 from mnist.learning.distribution import apart, process
 from mnist.learning.feed import Data
-from mnist.core.sections import Pair, Training
+from mnist_reader.core import normalisation, pixels
 
 SHA256 = hashlib.sha256().digest_size
 ROOM = 2**20  # bytes that HDF5 may need beside the numbers

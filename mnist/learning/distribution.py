@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
-from mnist.core.errors import PipelineError, first_line
+from mnist.core.errors import UserError, first_line
 from mnist.learning.backend import keras, quiet
 
 NAMES = [f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")]
 
 
-class DistributionError(PipelineError):
+class DistributionError(UserError):
     """The processes of a training do not fit together."""
 
 
@@ -68,7 +68,7 @@ def together() -> Iterator[None]:
             keras.distribution.initialize()
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
         yield
-    except PipelineError as error:
+    except UserError as error:
         _end(str(error))
     except KeyboardInterrupt:
         _end("interrupted")

@@ -5,11 +5,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import mean
 
+from mnist.core.sections import Pair
 from mnist.learning.backend import keras
 from mnist.learning.checkpoint import History, checkpoints
 from mnist.learning.feed import Data
 from mnist.learning.training import COMPILED, train
-from mnist.core.sections import Pair
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from mnist.core.sections import Augmentation, Training
 from mnist.learning.augmentation import augment
 from mnist.learning.backend import tf
 from mnist.learning.distribution import process
 from mnist.learning.randomness import Purpose, mix
 from mnist_reader.core.pixels import scale
-from mnist.core.sections import Augmentation, Training
 
 BATCH = 500  # images, where nothing is learnt from them; throughput on a CPU is flat from here on
 NO_CLASS = -1  # the label of a picture of no class

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 from mnist.learning.backend import keras
 from mnist.learning.model import load_model
 
 
-class InitialWeightsError(PipelineError):
+class InitialWeightsError(UserError):
     """The earlier model cannot be started from."""
 
 

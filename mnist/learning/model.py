@@ -5,14 +5,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mnist.core.errors import PipelineError, first_line
+from mnist.core.errors import UserError, first_line
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import BATCH, untuned
 from mnist.learning.keras2 import is_keras_2
 from mnist_reader.core.pixels import scale
 
 
-class ModelError(PipelineError):
+class ModelError(UserError):
     """The file holds no model that can be loaded."""
 
 

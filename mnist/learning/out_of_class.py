@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_reader.core.normalisation import FAINT, normalised, trimmed
 from mnist.learning.drawings import Ink, noise, ruled, shape, strokes, texture
 from mnist.learning.fonts import LEARNT, character
+from mnist_reader.core.normalisation import FAINT, normalised, trimmed
 
 # What nobody takes for a digit; what is a class is left out.
 CHARACTERS = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwxy#%&@?!+=*<>{}[]$€£§~^"

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from mnist_reader.core.normalisation import normalised, trimmed
 from mnist.learning.blurred import blurred
 from mnist.learning.fonts import LEARNT, character
+from mnist_reader.core.normalisation import normalised, trimmed
 from mnist_reader.core.pixels import SHAPE, Shape
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 
 from mnist.core.errors import first_line
-from mnist.learning.keras_classes import REFUSED_LAYERS
 from mnist.learning.architecture import ArchitectureError
 from mnist.learning.backend import keras
 from mnist.learning.keras2 import from_keras_2, is_version_1_or_2
+from mnist.learning.keras_classes import REFUSED_LAYERS
 
 
 def to_json(model: keras.Model) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mnist.core.errors import PipelineError, first_line
+from mnist.core.errors import UserError, first_line
+from mnist.core.sections import Pair, Training
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.blurred import blurred
@@ -19,13 +20,12 @@ from mnist.learning.initial import start_from
 from mnist.learning.out_of_class import Examples, negatives
 from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, mix
-from mnist.core.sections import Pair, Training
 
 COMPILED: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}  # for those who load it
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # of a history, in order
 
 
-class TrainingError(PipelineError):
+class TrainingError(UserError):
     """A training that Keras cannot set up."""
 
 

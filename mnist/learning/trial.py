@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mnist.core.scoring import score
+from mnist.core.sections import Pair
 from mnist.core.table import read_csv
 from mnist.learning.backend import keras
 from mnist.learning.ensemble import trained
 from mnist.learning.model import predict
-from mnist.core.scoring import score
-from mnist.core.sections import Pair
 
 
 def pair_options(program: str, about: str) -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from mnist_reader.prepare import prepare
+from mnist_reader.preparation import prepare
 from tests.clones import ROOT
 from tests.digits import render
 from tests.linear import softmax, write_model

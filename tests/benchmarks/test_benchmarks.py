@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import adapt, contenders, convert, phases, step, time_to_accuracy
 from benchmarks.report import report
-from mnist.learning.architecture import build
 from mnist.core.params import load_params
+from mnist.learning.architecture import build
 from tests.conftest import ROOT
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mnist.learning.checkpoint import checkpoints
 from mnist.core.params import load_params
+from mnist.learning.checkpoint import checkpoints
 from tests.conftest import ROOT
 from tests.fuzz.damage import damaged
 

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from mnist.core.errors import PipelineError
-from mnist.learning.keras_classes import keras_classes
+from mnist.core.errors import UserError
 from mnist.learning.architecture import ArchitectureError, build
 from mnist.learning.backend import keras, quiet
+from mnist.learning.keras_classes import keras_classes
 from tests.fuzz.damage import CASES
 
 pytestmark = pytest.mark.slow
@@ -77,5 +77,5 @@ def test_layers_with_arguments_at_random_are_built_or_refused():
         try:
             with quiet():
                 build("some", [{kind: arguments}, *END], 10)
-        except PipelineError as error:
+        except UserError as error:
             assert "\n" not in str(error), (kind, arguments)

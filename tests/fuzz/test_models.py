@@ -12,10 +12,10 @@ import pytest
 from mnist.core.errors import run
 from mnist.export.formats import FORMATS
 from mnist.export.runtime import Source
-from mnist_reader.classifier import Classifier
 from mnist.learning.backend import quiet
 from mnist.learning.model import load_model
 from mnist.learning.serialization import from_json, from_yaml
+from mnist_reader.classifier import Classifier
 from tests.conftest import ABOUT
 from tests.fuzz.damage import damaged
 

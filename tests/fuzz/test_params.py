@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 from mnist.core.params import load_params
 from tests.conftest import ROOT
 from tests.fuzz.damage import CASES, damaged
@@ -47,7 +47,7 @@ def refusal(text, path):
     path.write_bytes(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
     try:
         load_params(path)
-    except PipelineError as error:
+    except UserError as error:
         return str(error)
     return ""
 

@@ -8,11 +8,11 @@ import zipfile
 
 import pytest
 
+from mnist.core.table import TableError, read_csv
 from mnist.data import archives
 from mnist.data.archives import SourceError, mnist_files
 from mnist.data.idx import IdxError, read_idx
 from mnist.data.sources import fetch
-from mnist.core.table import TableError, read_csv
 from tests.fuzz.damage import damaged
 
 IDX = b"\0\0\x08\x03\0\0\0\x02\0\0\0\x02\0\0\0\x03" + bytes(range(12))

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
+from mnist_reader.core.normalisation import normalised
 from mnist_reader.ink import NoInkError, cut_out
 from mnist_reader.line import cuts
-from mnist_reader.core.normalisation import normalised
 from tests.digits import render
 
 DIGITS = load_digits().images

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from mnist_reader.core.normalisation import normalised
 from mnist_reader.ink import NoInkError, cut_out
 from mnist_reader.line import cuts
-from mnist_reader.core.normalisation import normalised
 from tests.digits import render
 from tests.mnist_reader.test_line import DIGITS, difference, pasted
 

@@ -17,9 +17,9 @@ PEAK = """
 import sys
 from pathlib import Path
 from mnist_reader.picture import PictureError, read_bytes
-from mnist_reader.prepare import prepare
+from mnist_reader.preparation import digit_image
 try:
-    prepare(read_bytes(sys.argv[1]))
+    digit_image(read_bytes(sys.argv[1]))
 except PictureError as error:
     print(error)
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from mnist_reader.about import About, AboutError
 from mnist_reader.classifier import Classifier
 from mnist_reader.picture import PictureError
-from mnist_reader.prepare import prepare
+from mnist_reader.preparation import digit_image
 from mnist_reader.reader import Reader
 from tests.linear import bar_or_ring, describe, softmax, write_model
 
@@ -52,7 +52,7 @@ def drawn(digits, mode="L"):
 
 def test_a_row_is_read_with_the_product_of_what_numpy_computes(reader):
     reading = reader.read(drawn("1001"))
-    alone = softmax(np.stack([prepare(drawn(digit)) for digit in "1001"]), WEIGHTS)
+    alone = softmax(np.stack([digit_image(drawn(digit)) for digit in "1001"]), WEIGHTS)
     assert (reading.text, reading.unsure) == ("1001", False)
     assert reading.confidence == pytest.approx(alone.max(axis=1).prod(), abs=0.02)  # cut out of a row
     for digit, expected in zip(reading.digits, alone, strict=True):
@@ -143,7 +143,7 @@ def test_all_can_be_accepted_as_single_digits(path, tmp_path):
     for text in ("1", "1001"):
         (digit,) = reader.read(drawn(text)).digits
         assert not digit.unsure
-        np.testing.assert_array_equal(digit.image, prepare(drawn(text)))
+        np.testing.assert_array_equal(digit.image, digit_image(drawn(text)))
 
 
 def test_stripes_up_to_the_edge_are_unsure_although_each_is_a_one(reader):
@@ -158,11 +158,11 @@ def test_stripes_up_to_the_edge_are_unsure_although_each_is_a_one(reader):
 def test_what_falls_apart_is_one_digit_if_the_whole_is_sure(tmp_path):
     """A model that knows the whole of two bars, and none of a single one."""
     picture = drawn("11")
-    whole = prepare(picture).reshape(784) / 255
+    whole = digit_image(picture).reshape(784) / 255
     values = np.zeros((784, 10), np.float32)
     values[:, 5] = (whole - whole.mean()) / 8
     write_model(tmp_path / "pair.onnx", values, threshold=0.9)
-    assert softmax(prepare(drawn("1")), values).max() < 0.9 < softmax(prepare(picture), values).max()
+    assert softmax(digit_image(drawn("1")), values).max() < 0.9 < softmax(digit_image(picture), values).max()
     assert Reader(tmp_path / "pair.onnx").read(picture).text == "5"
 
 

@@ -385,8 +385,8 @@ def test_no_module_is_long_and_no_folder_holds_more_than_a_quarter():
 
 @pytest.mark.slow
 def test_the_checkpoint_depends_on_all_code_that_decides_the_weights(monkeypatch):
-    from mnist.learning.checkpoint import key
     from mnist.core.params import load_params
+    from mnist.learning.checkpoint import key
 
     pair, read = load_params(ROOT / "params.yaml").pair(), []
     monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.resolve()) or b"")

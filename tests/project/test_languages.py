@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 
 from mnist_reader.about import About
 from mnist_reader.ink import EVEN, find_ink
-from mnist_reader.prepare import prepare
+from mnist_reader.preparation import prepare
 from tests.apps.test_predict import fit
 from tests.clones import ROOT
 from tests.digits import render

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mnist.core.table import write_csv
 from mnist.core.files import read_json
+from mnist.core.table import write_csv
 from mnist.learning.model import ModelError
 from stages import evaluate
 from tests.conftest import write_params

@@ -12,13 +12,13 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from mnist.core.files import read_json, sha256, write_json
+from mnist.core.scoring import score
 from mnist.core.table import TableError, write_csv
 from mnist.export.formats import FORMATS, FormatError
 from mnist.export.proof import ExportError
-from mnist.core.files import read_json, sha256, write_json
 from mnist.learning.backend import keras
 from mnist.learning.model import predict
-from mnist.core.scoring import score
 from stages import export
 from tests import digits
 from tests.conftest import write_params

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 def ended(statement):
     """(exit status, lines of standard error) of a program whose `main` executes this."""
     program = f"""
-from mnist.core.errors import PipelineError, run
+from mnist.core.errors import UserError, run
 def main():
     {statement}
 run(main)
@@ -27,12 +27,12 @@ run(main)
     ("statement", "lines"),
     [
         ("pass", []),
-        ("raise PipelineError('params.yaml: one\\nparams.yaml: two')", ["params.yaml: one", "params.yaml: two"]),
+        ("raise UserError('params.yaml: one\\nparams.yaml: two')", ["params.yaml: one", "params.yaml: two"]),
         ("open('absent/file')", ["absent/file: No such file or directory"]),
         ("raise KeyboardInterrupt", ["interrupted"]),
         ("raise MemoryError", ["expected more memory than this machine has left"]),
-        ("raise PipelineError('x' * 1000)", ["x" * 300]),
-        ("raise PipelineError('\\n'.join('x' * 1000))", ["x"] * 20),
+        ("raise UserError('x' * 1000)", ["x" * 300]),
+        ("raise UserError('\\n'.join('x' * 1000))", ["x"] * 20),
     ],
     ids=["none", "ours", "a missing file", "interrupted", "memory", "long", "many lines"],
 )

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from mnist import keras_classes as names_of
 from mnist.core.errors import nearest
-from mnist.learning.keras_classes import keras_classes
 from mnist.core.params import ParamsError, load_params
+from mnist.learning.keras_classes import keras_classes
 from tests.conftest import ROOT
 
 GOOD = f"""\

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnist.data import table
-from mnist.core.table import TableError, columns, read_csv, write_csv
 from mnist.core.errors import run
+from mnist.core.table import TableError, columns, read_csv, write_csv
+from mnist.data import table
 
 HEADER = "label," + ",".join(f"pixel{i}" for i in range(784)) + "\n"
 ROW = "7," + "0," * 782 + "12,255\n"

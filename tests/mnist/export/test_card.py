@@ -1,7 +1,7 @@
 """What the model card says of a training."""
 
-from mnist.export.card import made_up
 from mnist.core.sections import Training
+from mnist.export.card import made_up
 
 
 def test_the_card_says_which_images_were_made_up():

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from tensorflow.lite.tools import flatbuffer_utils
 
+from mnist.core.files import read_json
 from mnist.export.folding import folded
 from mnist.export.formats import FORMATS, FormatError, chosen
 from mnist.export.proof import TOLERANCE, ExportError, ask, check, compare
 from mnist.export.runtime import Source
-from mnist.core.files import read_json
 from mnist.learning.backend import keras, quiet
 from mnist.learning.model import load_model, predict
 from mnist.learning.serialization import from_json, to_json

@@ -16,8 +16,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from mnist.export.wheel import file_name, load_wheel, write_wheel
-from mnist_reader.prepare import prepare
 from mnist.learning.backend import quiet
+from mnist_reader.preparation import prepare
 from tests.conftest import ABOUT
 from tests.digits import render
 

@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
+from mnist.core.params import load_params
 from mnist.learning.architecture import ArchitectureError, build
 from mnist.learning.serialization import from_json, from_yaml, to_json, to_yaml
-from mnist.core.params import load_params
 from tests.conftest import ROOT, TINY
 
 pytestmark = pytest.mark.slow

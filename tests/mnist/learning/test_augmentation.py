@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from mnist.core.sections import Augmentation
 from mnist.learning.augmentation import CHANGES, MOVING, augment
 from mnist.learning.backend import tf
-from mnist.core.sections import Augmentation
 
 pytestmark = pytest.mark.slow
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from mnist.core.params import load_params
+from mnist.core.sections import Augmentation, Training
 from mnist.learning.checkpoint import checkpoints, key
 from mnist.learning.distribution import NAMES, DistributionError, Process, process, together
 from mnist.learning.feed import feed, in_order
-from mnist.core.params import load_params
-from mnist.core.sections import Augmentation, Training
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mnist.learning.feed import in_order
 from mnist.core.sections import Training
+from mnist.learning.feed import in_order
 
 SPARSE = Training(epochs=1, batch_size=1, optimizer={"Adam": {}}, learning_rate=0.1)
 

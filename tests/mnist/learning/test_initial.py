@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnist.core.errors import PipelineError
+from mnist.core.errors import UserError
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras
 from mnist.learning.initial import InitialWeightsError, start_from
@@ -68,7 +68,7 @@ def test_a_file_that_holds_a_bare_layer_is_refused_in_one_line(tmp_path):
     layer = keras.layers.Dense(2)
     layer.build((None, 3))
     keras.saving.save_model(layer, tmp_path / "layer.keras")
-    with pytest.raises(PipelineError, match=r"layer.keras: expected a Keras model: found a Dense$"):
+    with pytest.raises(UserError, match=r"layer.keras: expected a Keras model: found a Dense$"):
         start_from(tmp_path / "layer.keras", keras.Sequential())
 
 
@@ -77,6 +77,6 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "bad.h5"
     if content:
         path.write_bytes(content)
-    with pytest.raises(PipelineError) as refusal:
+    with pytest.raises(UserError) as refusal:
         start_from(path, keras.Sequential())
     assert str(refusal.value).startswith(f"{path}: expected ") and "\n" not in str(refusal.value)

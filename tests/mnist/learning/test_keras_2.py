@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import yaml
 
+from mnist.core.params import load_params
 from mnist.learning.architecture import ArchitectureError, build
 from mnist.learning.model import ModelError, load_model, predict
 from mnist.learning.serialization import from_yaml
-from mnist.core.params import load_params
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

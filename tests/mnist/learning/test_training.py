@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import pytest
 
+from mnist.core.params import load_params
+from mnist.core.sections import Params, Training
 from mnist.learning import layers as own_layers
 from mnist.learning.backend import keras, tf
 from mnist.learning.checkpoint import checkpoints, key
@@ -17,8 +19,6 @@ from mnist.learning.ensemble import trained
 from mnist.learning.feed import NO_CLASS, feed, probabilities, split
 from mnist.learning.model import load_model
 from mnist.learning.training import TrainingError, learning_rate, make_optimizer, train
-from mnist.core.params import load_params
-from mnist.core.sections import Params, Training
 from tests.conftest import ROOT, TINY
 from tests.mnist.learning.conftest import Interrupted
 
