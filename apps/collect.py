@@ -31,7 +31,7 @@ PARAMS = Path("params.yaml")
 MOST = 256  # classes; a label is a byte
 Preparer = Callable[[bytes, str, Shape], np.ndarray]
 KINDS: dict[str, tuple[str, Preparer]] = {
-    "digits": ("ink", prepare),
+    "digits": ("ink", digit_image),
     "pictures": ("fit", lambda content, name, shape: whole_image(grey_levels(content, name), shape)),
 }
 Part = tuple[np.ndarray, np.ndarray]  # images uint8 (n, rows, columns), labels uint8 (n,)

@@ -143,7 +143,7 @@ class Reader:
 
 def _is_pattern(row: list[Digit], digits: list[PreparedDigit]) -> bool:
     """Whether a row is the same digit again and again up to the edge of the picture: stripes are, and clothes."""
-    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.cut_off for part in parts)
+    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(digit.cut_off for digit in digits)
 
 
 def _is_wide(image: np.ndarray) -> bool:
