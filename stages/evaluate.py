@@ -1,91 +1,86 @@
-"""Evaluate stage: judge the model on the test images, which nothing before it has seen, and on pictures of no class.
+"""Evaluate stage: score the model on the test images, which nothing before it has seen, and on pictures of no class.
 
-Reads:  models/MNIST_keras_CNN.h5, data/csv/{train,test}.csv, metrics/history.csv; params `seed`, `dataset`,
-        `datasets`, `training`, `trainings`
-Writes: metrics/evaluate.json, metrics/predictions.csv, data/probabilities.npy,
-        metrics/plots/{learning_curves,confusion,misclassified}.png
+Reads:  models/MNIST_keras_CNN.h5, data/csv/, datasets/; params `seed`, `dataset`, `train`
+Writes: metrics/evaluate.json, metrics/{classes,out_of_class,predictions}.csv, data/probabilities.npz,
+        metrics/plots/{confusion,misclassified}.png
 Run:    python -m stages.evaluate
 """
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 
-from mnist import figures, scoring, sheets
+from mnist.core import scoring
 from mnist.core.errors import run_stage
-from mnist.core.files import atomic, write_json
-from mnist.core.params import load_params
-from mnist.core.paths import HISTORY, METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
-from mnist.core.sections import Pair
+from mnist.core.evaluation import Evaluation
+from mnist.core.files import write_json, write_table
+from mnist.core.params import load_dataset, load_recipe
+from mnist.core.paths import METRICS, MODEL, PLOTS, PROBABILITIES, TEST_CSV, TRAIN_CSV
+from mnist.core.sections import Dataset, Recipe
 from mnist.core.table import read_csv
-from mnist.learning.backend import keras, settings
+from mnist.data import figures
+from mnist.learning.backend import keras, keras_session
 from mnist.learning.feed import split
-from mnist.learning.fonts import JUDGED
+from mnist.learning.fonts import HELD_OUT as HELD_OUT_FONTS
 from mnist.learning.model import ModelError, load_model, predict
-from mnist.learning.out_of_class import KINDS, Examples, negatives
+from mnist.learning.out_of_class import KINDS, Examples, out_of_class
 
-UNSURE = 0.008  # of the held-out images may be called unsure
 HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out
 MADE = 250  # pictures of no class, of each kind
 
 
-@settings()
+@keras_session()
 def main() -> None:
-    """Write the metrics, the table behind DVC's confusion plot, and the pictures."""
-    pair = load_params().pair()
-    classes = pair.classes
+    """Write the metrics, the tables behind DVC's plots, the model's answers, and the pictures."""
+    recipe = load_recipe()
+    dataset = load_dataset(recipe.dataset)
     model = load_model(MODEL, compile=False)
-    images, labels = read_csv(TEST_CSV, len(classes), pair.shape)
-    check(model, pair)
-    probabilities = predict(model, images)
-    if not np.isfinite(probabilities).all():
-        raise ModelError(f"{MODEL}: expected probabilities, found some that are not finite; run the train stage again")
-
-    with atomic(PROBABILITIES) as scratch:
-        np.save(scratch, probabilities)
-    metrics = scoring.score(probabilities, labels, classes) | {"unsure": unsure(model, pair, probabilities, labels)}
-    per_class = [{"name": name} | row for name, row in metrics["classes"].items()]
-    write_json(METRICS / "evaluate.json", metrics | {"classes": per_class})  # lists stay out of `dvc metrics diff`
-    names = np.array(classes)
-    with atomic(METRICS / "predictions.csv") as scratch:
-        table = pd.DataFrame({"actual": names[labels], "predicted": names[probabilities.argmax(axis=1)]})
-        table.to_csv(scratch, index=False, lineterminator="\n")
-
-    figures.save(figures.learning_curves(pd.read_csv(HISTORY)), PLOTS / "learning_curves.png")
-    figures.save(figures.confusion(scoring.confusion(probabilities, labels, classes), classes), PLOTS / "confusion.png")
-    figures.save(sheets.misclassified(images, labels, probabilities, classes), PLOTS / "misclassified.png")
-    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
-    print(
-        f"test accuracy {metrics['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), loss {metrics['loss']:.4f}"
-    )
+    check(model, dataset)
+    images, labels = read_csv(TEST_CSV, len(dataset.classes), dataset.size)
+    evaluation = ask(model, recipe, dataset, images)
+    evaluation.write(PROBABILITIES)
+    scores = evaluation.scores(labels)
+    write_json(METRICS / "evaluate.json", scores._asdict() | evaluation.doubts(labels)._asdict())
+    write_tables(evaluation, labels, dataset.classes)
+    matrix = scoring.confusion(evaluation.test, labels, dataset.classes)
+    figures.save(figures.confusion(matrix, dataset.classes), PLOTS / "confusion.png")
+    misclassified = figures.misclassified(images, labels, evaluation.test, dataset.classes)
+    figures.save(misclassified, PLOTS / "misclassified.png")
+    interval = f"95 % interval {scores.accuracy_low:.2%} to {scores.accuracy_high:.2%}"
+    print(f"test accuracy {scores.accuracy:.2%} ({interval}), loss {scores.loss:.4f}")
 
 
-def unsure(model: keras.Model, pair: Pair, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """What the model does not know: the threshold, from held-out training images, and what lies below it.
+def ask(model: keras.Model, recipe: Recipe, dataset: Dataset, images: np.ndarray) -> Evaluation:
+    """The model's answers to the test images, to held-out training images, and to pictures of no class.
 
-    Returns:
-        `threshold`, a probability; the fractions `test_images` that are unsure, and `sure_and_wrong`; and of pictures
-        of no class, made for this alone with letters in fonts that no training sees, the fraction that is unsure, by
-        kind.
+    The latter are made for this alone, with letters in fonts that no training sees.
+
+    Raises:
+        ModelError: an answer is not finite.
     """
-    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
-    held_out = split(*data, pair.settings.validation_split or HELD_OUT)[1]
-    threshold = scoring.threshold(predict(model, held_out[0]), UNSURE)
-    examples = Examples(*held_out, pair.classes, JUDGED)
-    made = {kind: predict(model, negatives(MADE, examples, pair.seed + 1, [kind])) for kind in KINDS}
-    doubted = scoring.unsure(probabilities, threshold)
-    return {
-        "threshold": threshold,
-        "test_images": float(doubted.mean()),
-        "sure_and_wrong": float((~doubted & (probabilities.argmax(axis=1) != labels)).mean()),
-        "no_class": {kind: float(scoring.unsure(answers, threshold).mean()) for kind, answers in made.items()},
-    }
+    data = read_csv(TRAIN_CSV, len(dataset.classes), dataset.size)
+    held_out = split(*data, recipe.train.validation_split or HELD_OUT)[1]
+    examples = Examples(*held_out, dataset.classes, HELD_OUT_FONTS)
+    made = {kind: predict(model, out_of_class(MADE, examples, recipe.seed + 1, [kind])) for kind in KINDS}
+    evaluation = Evaluation(predict(model, images), predict(model, held_out[0]), made)
+    if not np.isfinite(evaluation.test).all():
+        raise ModelError(f"{MODEL}: expected probabilities, found some that are not finite; run the train stage again")
+    return evaluation
 
 
-def check(model: keras.Model, pair: Pair) -> None:
-    """Raise ModelError where the model is not of the pair's images and classes."""
-    expected, found = (*pair.shape, len(pair.classes)), (*model.input_shape[1:3], model.output_shape[-1])
+def write_tables(evaluation: Evaluation, labels: np.ndarray, classes: list[str]) -> None:
+    """The scores of each class, the doubts about each kind of pictures of no class, and each prediction."""
+    rows = scoring.score_classes(evaluation.test, labels, classes)
+    write_table(METRICS / "classes.csv", rows, scoring.ClassScores._fields)
+    kinds = [{"kind": kind, "unsure": share} for kind, share in evaluation.unsure_of_no_class().items()]
+    write_table(METRICS / "out_of_class.csv", kinds, ["kind", "unsure"])
+    pairs = zip(labels.tolist(), evaluation.test.argmax(axis=1).tolist(), strict=True)
+    predictions = [{"actual": classes[label], "predicted": classes[answer]} for label, answer in pairs]
+    write_table(METRICS / "predictions.csv", predictions, ["actual", "predicted"])
+
+
+def check(model: keras.Model, dataset: Dataset) -> None:
+    """Raise ModelError where the model is not of the data set's images and classes."""
+    expected = (*dataset.size, len(dataset.classes))
+    found = (*model.input_shape[1:3], model.output_shape[-1])
     if found != expected:
         raise ModelError(
             f"{MODEL}: expected rows, columns and classes {expected}, found {found}; run the train stage again"

@@ -1,50 +1,42 @@
-"""Train stage: fit the chosen architecture on the training CSV.
+"""Train stage: fit the recipe's network on the training table.
 
-Reads:  data/csv/train.csv; a file in models/initial/, if the training names one; params `seed`, `architecture`,
-        `architectures`, `training`, `trainings`, `dataset`, `datasets`
-Writes: models/MNIST_keras_CNN.h5, metrics/train.json, metrics/history.csv
+Reads:  data/csv/train.csv, datasets/; params `recipe`, `seed`, `dataset`, `train`, `model`
+Writes: models/MNIST_keras_CNN.h5, metrics/train.json, metrics/history.csv (after each epoch)
 Run:    python -m stages.train
 """
 
-import csv
-
 from mnist.core.errors import run_stage
-from mnist.core.files import atomic, require_room, write_json
-from mnist.core.params import load_params
+from mnist.core.files import atomic, require_room, write_json, write_table
+from mnist.core.params import load_dataset, load_recipe
 from mnist.core.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
 from mnist.core.table import read_csv
-from mnist.learning.backend import settings
+from mnist.learning.backend import keras_session
 from mnist.learning.checkpoint import History, bytes_of
-from mnist.learning.distribution import apart, process, together
-from mnist.learning.ensemble import trained
-from mnist.learning.feed import split
-from mnist.learning.training import COLUMNS
+from mnist.learning.training import COLUMNS, training_run
 
 
-@settings()
+@keras_session()
 def main() -> None:
     """Train, going on from the last finished epoch where an earlier run was interrupted."""
-    pair = load_params().pair()
-    data = read_csv(TRAIN_CSV, len(pair.classes), pair.shape)
-    with together(), trained(pair, data, CHECKPOINTS / "train") as (model, history):
-        if not process().writes:
-            return
+    recipe = load_recipe()
+    dataset = load_dataset(recipe.dataset)
+    data = read_csv(TRAIN_CSV, len(dataset.classes), dataset.size)
+    with training_run(recipe, dataset, data, CHECKPOINTS / "train", on_epoch=write_history) as (model, history):
         require_room(MODEL.parent, bytes_of(model))
-        with atomic(MODEL) as scratch, apart():
+        with atomic(MODEL) as scratch:
             model.save(scratch)
-        write_history(history)
-        held_out = len(split(*data, pair.settings.validation_split)[1][0])
-        counts = {"num_images": len(data[0]) - held_out, "num_validation_images": held_out}
-        last = {name: history[-1][name] for name in COLUMNS if name in history[-1] and name != "learning_rate"}
-        write_json(METRICS / "train.json", {"parameters": model.count_params(), **counts, **last})
+        write_json(METRICS / "train.json", {"parameters": model.count_params()} | metrics_of(history))
 
 
 def write_history(history: History) -> None:
-    """Write a line for each epoch."""
-    with atomic(HISTORY) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(history)
+    """Write a line for each epoch so far."""
+    write_table(HISTORY, history, COLUMNS)
+
+
+def metrics_of(history: History) -> dict[str, float]:
+    """The last epoch's figures, under names that no other metrics file has; those of validation where there is one."""
+    names = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "val_loss", "val_accuracy": "val_accuracy"}
+    return {new: history[-1][name] for name, new in names.items() if name in history[-1]}
 
 
 if __name__ == "__main__":

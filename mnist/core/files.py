@@ -1,12 +1,13 @@
 """Files that are whole or not there: write beside, flush to the disk, then rename."""
 
+import csv
 import hashlib
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,11 @@ def sha256(path: Path) -> str:
 def size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     return sum(part.stat().st_size for part in [path, *path.rglob("*")] if part.is_file())
+
+
+def write_table(path: Path, rows: Iterable[Any], columns: Sequence[str]) -> None:
+    """Write a CSV with a heading: the named tuples or mappings, of which a missing value stays empty."""
+    with atomic(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(row if isinstance(row, Mapping) else row._asdict() for row in rows)

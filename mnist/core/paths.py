@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+PARAMS = Path("params.yaml")
+RECIPES = Path("recipes")
+DATASETS = Path("datasets")
 RAW = Path("data/raw")
 TRAIN_CSV = Path("data/csv/train.csv")
 TEST_CSV = Path("data/csv/test.csv")
-OTHER_TABLES = Path("data/seeds")  # of a folder with such tables for each data set that is not the chosen one
-PROBABILITIES = Path("data/probabilities.npy")  # the model's answers to the test images
+PROBABILITIES = Path("data/probabilities.npz")  # the model's answers, by what it was asked
 MODEL = Path("models/MNIST_keras_CNN.h5")
 CHECKPOINTS = Path("models/checkpoints")
 EXPORT = Path("models/export")

@@ -2,44 +2,58 @@
 
 import math
 from statistics import NormalDist
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 CALIBRATION_BINS = 15  # as in Guo et al., arXiv 1706.04599
 
 
-def score(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> dict[str, Any]:
-    """Everything metrics/evaluate.json holds.
+class Scores(NamedTuple):
+    """How good answers to images are; fractions are 0–1."""
 
-    Args:
-        probabilities: float `(n, classes)`, rows sum to 1.
-        labels: integers `(n,)` in 0 … classes-1.
-        classes: names of the labels 0, 1, …
+    accuracy: float
+    accuracy_low: float  # the 95 % Wilson interval, which reflects only the number of images
+    accuracy_high: float
+    loss: float  # cross entropy, nats an image
+    errors: int
+    calibration_error: float
 
-    Returns:
-        `accuracy` with its 95 % Wilson interval `accuracy_low` … `accuracy_high`, `loss` (nats an image),
-        `calibration_error`, `num_images`, `num_errors`, and per class `precision`, `recall`, `f1`, `support`;
-        fractions are 0–1.
-    """
-    correct = probabilities.argmax(axis=1) == labels
-    low, high = wilson_interval(int(correct.sum()), len(labels))
+
+class ClassScores(NamedTuple):
+    """How good answers to images of one class are; fractions are 0–1."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int  # images
+
+
+def score(probabilities: np.ndarray, labels: np.ndarray) -> Scores:
+    """The scores of probabilities, float `(n, classes)`, to images with these labels `(n,)` in 0 … classes-1."""
+    right = is_right(probabilities, labels)
+    low, high = wilson_interval(int(right.sum()), len(right))
+    loss, error = cross_entropy(probabilities, labels), calibration_error(probabilities, right)
+    return Scores(accuracy(probabilities, labels), low, high, loss, int((~right).sum()), error)
+
+
+def is_right(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Which of the answers `(n, classes)` name the label, boolean `(n,)`."""
+    return probabilities.argmax(axis=1) == labels
+
+
+def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The fraction of the answers that name the label."""
+    return float(is_right(probabilities, labels).mean())
+
+
+def score_classes(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> list[ClassScores]:
+    """The scores of each class."""
     counts = confusion(probabilities, labels, classes)
     hits, predicted, support = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
-    per_class = (_ratio(hits, predicted), _ratio(hits, support), _ratio(2 * hits, predicted + support), support)
-    return {
-        "accuracy": float(correct.mean()),
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "loss": cross_entropy(probabilities, labels),
-        "calibration_error": calibration_error(probabilities, correct),
-        "num_images": len(labels),
-        "num_errors": int((~correct).sum()),
-        "classes": {
-            name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
-            for name, p, r, f, s in zip(classes, *per_class, strict=True)
-        },
-    }
+    columns = (_ratio(hits, predicted), _ratio(hits, support), _ratio(2 * hits, predicted + support), support)
+    return [ClassScores(name, *row) for name, *row in zip(classes, *(c.tolist() for c in columns), strict=True)]
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -66,15 +80,15 @@ def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).eps)).mean()) + 0.0  # 0.0 rather than -0.0
 
 
-def calibration_error(probabilities: np.ndarray, correct: np.ndarray) -> float:
+def calibration_error(probabilities: np.ndarray, right: np.ndarray) -> float:
     """Expected calibration error: mean |accuracy - confidence| over bins of equal width, weighted by size.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", equation 5.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(correct))
+    gaps = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(right))
 
 
 def threshold(probabilities: np.ndarray, share: float) -> float:
@@ -82,9 +96,22 @@ def threshold(probabilities: np.ndarray, share: float) -> float:
     return float(np.quantile(probabilities.max(axis=1), share))
 
 
-def unsure(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+def is_unsure(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     """Which of the answers `(n, classes)` are unsure, boolean `(n,)`."""
     return probabilities.max(axis=1) < threshold
+
+
+class Doubts(NamedTuple):
+    """How much a model doubts; fractions 0–1 of the answers."""
+
+    unsure: float  # below the threshold
+    sure_and_wrong: float
+
+
+def doubts(probabilities: np.ndarray, labels: np.ndarray, threshold: float) -> Doubts:
+    """Of the answers `(n, classes)` the fractions that are unsure, and sure but wrong."""
+    unsure = is_unsure(probabilities, threshold)
+    return Doubts(float(unsure.mean()), float((~unsure & ~is_right(probabilities, labels)).mean()))
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray, classes: list[str]) -> np.ndarray:

@@ -20,7 +20,7 @@ def pairs(raw: Path, prefix: str, dataset: Dataset) -> Iterator[tuple[np.ndarray
         IdxError: see mnist.data.idx.
     """
     images, labels = raw / f"{prefix}-images-idx3-ubyte", raw / f"{prefix}-labels-idx1-ubyte"
-    return read_pairs(images, labels, len(dataset.classes), dataset.size, BLOCK, dataset.transpose)
+    return read_pairs(images, labels, len(dataset.classes), dataset.size, BLOCK)
 
 
 def write_tables(raw: Path, dataset: Dataset, folder: Path) -> Iterator[tuple[str, str, int]]:

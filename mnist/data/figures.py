@@ -1,9 +1,9 @@
-"""Curves and tables. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
+"""Images and answers, drawn. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -11,18 +11,16 @@ from matplotlib.figure import Figure
 
 from mnist.core.files import atomic
 
-if TYPE_CHECKING:
-    import pandas as pd  # a fifth of the convert stage's imports, for a type
-
 P = ParamSpec("P")
 INK, MISTAKE = "#1f2a44", "#c2410c"
-TRAIN, VALIDATION = "#9aa5b8", MISTAKE
+ON_PAPER: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255, "interpolation": "nearest"}  # of images
+CLASSES_A_BLOCK = 20  # of samples, one below the other
 LONGEST = 18  # letters of a name that are shown
 CLASSES_WITH_COUNTS = 20  # most for which each cell of the confusion matrix can hold its count
 
 
 def plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw with Matplotlib's own settings, whatever a matplotlibrc of the user's says."""
+    """Ignore the user's matplotlibrc."""
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -41,31 +39,6 @@ def save(figure: Figure, path: Path) -> None:
 def shortened(name: str) -> str:
     """A name that fits beside a picture."""
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-
-
-@plain
-def learning_curves(history: "pd.DataFrame") -> Figure:
-    """Loss and accuracy over the epochs, training and (where there is one) validation; a single epoch as bars."""
-    figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
-    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.set(title=metric)
-        axes.grid(axis="y", alpha=0.25)
-        series = [("training", history[metric], TRAIN), ("validation", history[f"val_{metric}"], VALIDATION)]
-        for label, values, color in series:
-            if values.isna().all():
-                continue
-            if len(history) > 1:
-                axes.plot(history["epoch"], values, marker="o", markersize=4, color=color, label=label)
-            else:
-                axes.bar_label(axes.bar(label, values, 0.5, color=color), fmt="%.4f", padding=3)
-        if len(history) > 1:
-            axes.set(xlabel="epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend(frameon=False)
-        else:
-            axes.set(xlabel="after one epoch")
-            axes.margins(x=0.5, y=0.15)
-    return figure
 
 
 @plain
@@ -106,18 +79,55 @@ def worst(mistakes: np.ndarray, names: list[str], most: int = 20) -> str:
 
 
 @plain
-def baselines(results: dict[str, dict[str, float]]) -> Figure:
-    """Published (ring) and reproduced (dot) test accuracy of each baseline, one a row."""
-    figure = Figure(figsize=(8, 0.42 * len(results) + 1.2), dpi=110, layout="constrained")
+def samples(images: np.ndarray, labels: np.ndarray, classes: list[str]) -> Figure:
+    """The first images of each class, one class a row, its name at the left; many classes side by side."""
+    blocks = -(-len(classes) // CLASSES_A_BLOCK)
+    rows, columns = -(-len(classes) // blocks), max(4, 16 // blocks)
+    names, (height, wide) = [shortened(name) for name in classes], images.shape[1:]
+    width = blocks * (columns * 0.5 * wide / height + 0.08 * max(map(len, names)))
+    figure = Figure(figsize=(width, rows * 0.5 + 0.1), dpi=110, layout="constrained")
+    for block, axes in enumerate(figure.subplots(1, blocks, squeeze=False)[0]):
+        shown = range(block * rows, min((block + 1) * rows, len(classes)))
+        sheet = np.zeros((rows, height + 2, columns, wide), np.uint8)  # a line of paper above and below each image
+        for row, label in enumerate(shown):
+            chosen = images[labels == label][:columns]
+            sheet[row, 1:-1, : len(chosen)] = chosen.swapaxes(0, 1)
+        axes.imshow(sheet.reshape(-1, wide * columns), **ON_PAPER)
+        axes.set(xticks=[], yticks=[(height + 2) * row + height / 2 + 0.5 for row in range(len(shown))])
+        axes.set_yticklabels([names[label] for label in shown], color=INK, fontsize=12)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+@plain
+def misclassified(
+    images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: list[str], most: int = 60
+) -> Figure:
+    """The misclassified images, most confident mistakes first: true label → prediction, confidence."""
+    names, predicted = [shortened(name) for name in classes], probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:most]
+    longest = max(map(len, names))
+    columns = 10 if longest <= 3 else 6
+    # Of an image and of the space with its caption, as if it had 28 rows.
+    half = 14 * images.shape[2] / images.shape[1]
+    width, height = 2 * half + 5 + 3 * max(0, longest - 3), 41
+    rows = max(1, -(-len(wrong) // columns))
+    size = (columns * width * 1.05 / 33, rows * 1.3 + 0.5)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    total = int((predicted != labels).sum())
+    shown = f", the {len(wrong)} most confident" if len(wrong) < total else ""
+    figure.suptitle(
+        f"{total:,} of {len(labels):,} misclassified{shown}: true → predicted, confidence", color=INK, fontsize=11
+    )
     axes = figure.subplots()
-    rows = range(len(results))
-    published = [result["published_accuracy"] for result in results.values()]
-    values = [float("nan") if value is None else value for value in published]
-    axes.scatter(values, rows, s=90, facecolors="none", edgecolors=INK, label="published")
-    axes.scatter([result["accuracy"] for result in results.values()], rows, s=28, color=VALIDATION, label="reproduced")
-    axes.set(xlabel="test accuracy", yticks=rows, yticklabels=results)
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.25)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left")
+    axes.axis("off")
+    for place, index in enumerate(wrong):
+        middle, top = place % columns * width + half, place // columns * height
+        axes.imshow(images[index], extent=(middle - half, middle + half, top + 28, top), **ON_PAPER)
+        guess = predicted[index]
+        caption = f"{names[labels[index]]} → {names[guess]}  {probabilities[index, guess]:.0%}"
+        axes.text(middle, top - 3, caption, ha="center", fontsize=8, color=INK)
+    axes.set(xlim=(half - 3 - width / 2, columns * width + half - width / 2), ylim=(rows * height - 11, -11))
     return figure

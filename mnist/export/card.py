@@ -4,11 +4,16 @@ import hashlib
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import numpy as np
+
+from mnist.core.evaluation import Evaluation
 from mnist.core.files import sha256
-from mnist.core.sections import Params, Training
+from mnist.core.sections import Dataset, Recipe, Training
 from mnist.export.formats import Format
+from mnist.export.proof import Proof
+from mnist.export.runtime import Source
 from mnist_reader.about import About, Preparation
 from mnist_reader.core.normalisation import BOX
 from mnist_reader.core.pixels import Shape
@@ -20,13 +25,13 @@ PREPARATION = {
 }
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 
-MADE_UP = {"printed": "images drawn from fonts", "blurred": "blurred copies", "negatives": "pictures of no class"}
+MADE_UP = {"printed": "images drawn from fonts", "out_of_class": "pictures of no class, and as many blurred copies"}
 
 CARD = """\
-# {title}: {architecture}
+# {title}: the recipe `{recipe}`
 
-{parameters:,} parameters, trained by `{training}` (seed {seed}) on {num_training:,} images of `{dataset}`, with
-{num_validation:,} more held out for validation.{made_up}
+{parameters:,} parameters, trained with seed {seed} on {num_training:,} images of `{dataset}`, with {num_validation:,}
+more held out for validation.{made_up}
 
 ## Results on the {num_images:,} test images
 
@@ -42,12 +47,12 @@ The Wilson interval reflects only the size of the test set; other seeds and othe
 
 ## Input and output
 
-Input: `image`, float32 `(n, {shape[0]}, {shape[1]}, 1)`, pixels / 255, so 0 to 1: {preparation}.
+Input: `image`, float32 `(n, {shape[0]}, {shape[1]}, 1)`, pixels / 255, so 0 to 1: {prepared}.
 Output: `probabilities`, float32 `(n, {count})`, of the classes {names}.
 The int8 LiteRT file takes the pixels as bytes 0 to 255 instead, and gives probabilities × 256 as bytes.
 
 An answer whose largest probability is below {threshold:.4f} is unsure: the picture may be of no class. This calls
-{unsure_test:.2%} of the test images unsure, and of made-up pictures of no class: {unsure_kinds}.
+{unsure:.2%} of the test images unsure, and of made-up pictures of no class: {unsure_kinds}.
 
 The names of the classes, the threshold and the rest of `about.json` are also in the ONNX file's `metadata_props`, in
 the LiteRT files' metadata entry `about`, in the SavedModel's `assets.extra/about.json`, in `about.json` of the `.keras`
@@ -77,62 +82,60 @@ x = pixels / np.float32(255)
 
 ## Made from
 
-- parameters (architecture, training, seed): SHA-256 {parameters_sha256}
+- parameters (model, train, seed): SHA-256 {parameters_sha256}
 - data, SHA-256 of each file:
 {data}
-- {versions}
+- {library_versions}
 
 Model and code: MIT licence. Data: {licence}.
 """
 
 
-def card(
-    params: Params,
-    trained: dict[str, Any],
-    metrics: dict[str, Any],
-    report: dict[str, dict[str, Any]],
-    formats: dict[str, Format],
-    about: About,
-) -> str:
+class Facts(NamedTuple):
+    """What the card and the bill of materials tell."""
+
+    recipe: Recipe
+    dataset: Dataset
+    source: Source  # the model, and what its files say about themselves
+    evaluation: Evaluation
+    labels: np.ndarray  # of the test images
+    num_training: int  # images
+    num_validation: int  # images held out
+
+
+def card(facts: Facts, proofs: list[Proof], formats: dict[str, Format]) -> str:
     """The card's Markdown.
 
     Args:
-        params: what the model was made from.
-        trained: metrics/train.json.
-        metrics: metrics/evaluate.json.
-        report: metrics/export.json: per format `file`, `bytes`, `accuracy`, `max_probability_difference`,
-            `changed_predictions`.
-        formats: the rows of the table of formats that were written.
-        about: what the files say about themselves.
+        proofs: of the formats that were written.
+        formats: their rows of the table of formats.
     """
-    pair = params.pair()
-    trained_from = json.dumps([pair.layers, pair.settings.model_dump(), pair.seed])
-    files = params.chosen_dataset.sha256.model_dump(by_alias=True)
+    recipe, dataset, about = facts.recipe, facts.dataset, facts.source.about
+    trained_from = json.dumps([recipe.model, recipe.train.model_dump(), recipe.seed])
+    kinds = facts.evaluation.unsure_of_no_class().items()
     return CARD.format(
-        **metrics,
-        dataset=params.dataset,
-        architecture=pair.architecture,
-        training=pair.training,
-        seed=pair.seed,
-        parameters=trained["parameters"],
-        num_training=trained["num_images"],
-        num_validation=trained["num_validation_images"],
-        made_up=made_up(pair.settings),
-        title=about.title,
-        licence=about.licence,
-        threshold=about.threshold,
-        shape=pair.shape,
-        preparation=prepared(about.preparation, pair.shape),
-        unsure_test=metrics["unsure"]["test_images"],
-        unsure_kinds=", ".join(f"{kind} {share:.1%}" for kind, share in metrics["unsure"]["no_class"].items()),
+        **facts.evaluation.scores(facts.labels)._asdict(),
+        **about._asdict(),
+        recipe=recipe.recipe,
+        dataset=recipe.dataset,
+        seed=recipe.seed,
+        parameters=facts.source.model.count_params(),
+        num_training=facts.num_training,
+        num_validation=facts.num_validation,
+        num_images=len(facts.labels),
+        made_up=made_up(recipe.train),
+        shape=dataset.size,
+        prepared=prepared(about.preparation, dataset.size),
+        unsure=facts.evaluation.doubts(facts.labels).unsure,
+        unsure_kinds=", ".join(f"{kind} {share:.1%}" for kind, share in kinds),
         limits="\n".join(f"- {line}" for line in (*uses(about), *limits(about))),
-        count=len(metrics["classes"]),
-        names=", ".join(row["name"] for row in metrics["classes"]),
-        rows="\n".join(_row(result) for result in report.values()),
+        count=len(about.classes),
+        names=", ".join(about.classes),
+        rows="\n".join(_row(proof) for proof in proofs),
         usage="\n\n".join(_block(form, about.version) for form in formats.values()),
         parameters_sha256=hashlib.sha256(trained_from.encode()).hexdigest(),
-        data="\n".join(f"  - {name} {digest}" for name, digest in files.items()),
-        versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        data="\n".join(f"  - {name} {digest}" for name, digest in dataset.digests.items()),
+        library_versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     )
 
 
@@ -142,13 +145,12 @@ def prepared(preparation: Preparation, shape: Shape) -> str:
     return PREPARATION[preparation].format(box=box, middle=middle)
 
 
-def made_up(settings: Training) -> str:
+def made_up(training: Training) -> str:
     """Sentences about the images that a training adds and the weights that it starts from; nothing without either."""
-    added = [f"{share:.0%} {text}" for name, text in MADE_UP.items() if (share := getattr(settings, name))]
-    said = f"\nMade-up images were added to these: {', '.join(added)}." if added else ""
-    return said + (
-        f"\nIt started from the weights in `{settings.initial_weights}`." if settings.initial_weights else ""
-    )
+    added = [f"{share:.0%} {text}" for name, text in MADE_UP.items() if (share := getattr(training, name))]
+    sentence = f"\nMade-up images were added to these: {', '.join(added)}." if added else ""
+    earlier = training.initial_weights
+    return sentence + (f"\nIt started from the weights in `{earlier.file}`." if earlier else "")
 
 
 def uses(about: About) -> list[str]:
@@ -169,10 +171,10 @@ def _block(form: Format, version: str) -> str:
     return f"`{file}`:\n\n```python\n{form.usage.format(file=file)}\n```"
 
 
-def _row(result: dict[str, Any]) -> str:
+def _row(proof: Proof) -> str:
     return (
-        f"| {result['file']} | {result['bytes']:,} | {result['accuracy']:.2%} "
-        f"| {result['max_probability_difference']:.1e} | {result['changed_predictions']} |"
+        f"| {proof.file} | {proof.bytes:,} | {proof.accuracy:.2%} | {proof.max_probability_difference:.1e} "
+        f"| {proof.changed_predictions} |"
     )
 
 

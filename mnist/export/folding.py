@@ -3,22 +3,15 @@
 import numpy as np
 
 from mnist.learning.backend import keras
-from mnist.learning.ensemble import networks
 
 
 def folded(model: keras.Model) -> keras.Model:
     """The same predictions with each BatchNormalization that follows a Conv2D or Dense made part of that layer.
 
-    Source: Jacob et al., arXiv 1712.05877, section 3.2. Of an ensemble each network is folded; other models than these
-    and a Sequential come back unchanged.
+    Source: Jacob et al., arXiv 1712.05877, section 3.2. Other models than a Sequential come back unchanged.
     """
-    if parts := networks(model):
-        inputs = keras.Input(model.input_shape[1:])
-        return keras.Model(inputs, keras.layers.Average()([_folded(part)(inputs) for part in parts]))
-    return _folded(model) if isinstance(model, keras.Sequential) else model
-
-
-def _folded(model: keras.Sequential) -> keras.Sequential:
+    if not isinstance(model, keras.Sequential):
+        return model
     parts: list[tuple[keras.layers.Layer, list[np.ndarray]]] = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and parts and _absorbs(*parts[-1], layer):

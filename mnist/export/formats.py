@@ -1,14 +1,15 @@
 """Export formats, one row each: how to write it, how to load it in its own runtime, how others use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist.core.errors import UserError, nearest
+from mnist.core.errors import UserError, first_line, nearest
 from mnist.core.paths import MODEL
 from mnist.export import keras_files, litert, onnx, saved_model, wheel
 from mnist.export.runtime import Predict, Source
-from mnist.learning import texts
+from mnist.learning import serialization
 from mnist.learning.backend import keras
 
 
@@ -46,15 +47,15 @@ FORMATS = {
     ),
     "yaml": Format(
         ".yaml",
-        keras_files.write_text(texts.to_yaml),
-        keras_files.load_text(texts.from_yaml),
+        keras_files.write_text(serialization.to_yaml),
+        keras_files.load_text(serialization.from_yaml),
         'import json, keras, yaml\nmodel = keras.models.model_from_json(json.dumps(yaml.safe_load(open("{file}"))))\n'
         + FROM_TEXT,
     ),
     "json": Format(
         ".json",
-        keras_files.write_text(texts.to_json),
-        keras_files.load_text(texts.from_json),
+        keras_files.write_text(serialization.to_json),
+        keras_files.load_text(serialization.from_json),
         'import keras\nmodel = keras.models.model_from_json(open("{file}").read())\n' + FROM_TEXT,
     ),
     "saved_model": Format(
@@ -87,7 +88,7 @@ FORMATS = {
         ".whl",
         wheel.write_wheel,
         wheel.load_wheel,
-        "from mnist_keras_cnn import Reader  # after `pip install ./{file}`\nReader().classifier(pixels[..., 0])",
+        "from mnist_reader import Reader  # after `pip install ./{file}`\nReader().classifier(pixels[..., 0])",
     ),
 }
 
@@ -103,3 +104,17 @@ def chosen(names: list[str]) -> dict[str, Format]:
             where = f"params.yaml: export.formats.{index}"
             raise FormatError(f"{where}: expected one of {', '.join(FORMATS)}, found '{name}'{nearest(name, FORMATS)}")
     return {name: FORMATS[name] for name in names}
+
+
+@contextmanager
+def refused_in_one_line(name: str) -> Iterator[None]:
+    """Raise FormatError for whatever a converter or a runtime makes of a model that it does not know."""
+    try:
+        yield
+    except OSError:  # about the disk
+        raise
+    except Exception as error:
+        raise FormatError(
+            f"params.yaml: export.formats: expected formats that hold this model, found {name} (leave it out, or "
+            f"change the model): {first_line(error)}"
+        ) from None

@@ -2,11 +2,14 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from mnist.core.errors import UserError
+from mnist.core.files import size
+from mnist.core.paths import EXPORT
+from mnist.core.scoring import accuracy
 from mnist.export.runtime import Images, Predict
 from mnist.learning.backend import keras
 from mnist.learning.model import predict
@@ -24,28 +27,10 @@ class ExportError(UserError):
 
 def digest(model: keras.Model) -> str:
     """SHA-256 of the architecture and the weights: models of the same digest predict the same."""
-    found = hashlib.sha256(to_json(model).encode())
+    digest = hashlib.sha256(to_json(model).encode())
     for values in model.get_weights():
-        found.update(values.tobytes())
-    return found.hexdigest()
-
-
-def read_probabilities(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """The model's answers as the evaluate stage wrote them, float32 `(n, classes)`.
-
-    Raises:
-        ExportError: no array of that shape.
-    """
-    try:
-        with path.open("rb") as file:
-            found = np.lib.format.read_array(file)
-    except (ValueError, EOFError):
-        raise ExportError(f"{path}: expected an array in NumPy's format; run the evaluate stage again") from None
-    if found.shape != shape:
-        raise ExportError(
-            f"{path}: expected probabilities of shape {shape}, found {found.shape}; run the evaluate stage again"
-        )
-    return found
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def ask(loaded: keras.Model | Predict, images: Images, answers: dict[str, np.ndarray]) -> np.ndarray:
@@ -62,30 +47,37 @@ def ask(loaded: keras.Model | Predict, images: Images, answers: dict[str, np.nda
     return answers[key]
 
 
-def compare(found: np.ndarray, expected: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """How an export's probabilities `(n, classes)` differ from the model's.
+class Proof(NamedTuple):
+    """How an export's answers to the test images differ from the model's: a row of metrics/export.csv."""
 
-    Returns:
-        `accuracy`, `max_probability_difference`, both 0–1, and the number of `changed_predictions`.
+    format: str
+    file: str
+    bytes: int
+    accuracy: float  # 0–1
+    max_probability_difference: float  # 0–1
+    changed_predictions: int
+
+
+def prove(
+    name: str, path: Path, found: np.ndarray, expected: np.ndarray, labels: np.ndarray, exact: bool = True
+) -> Proof:
+    """Compare an export's probabilities `(n, classes)` to images with these labels with the model's.
+
+    Raises:
+        ExportError: it is not the same model (or, not `exact`, not nearly as accurate).
     """
-    predicted = found.argmax(axis=1)
-    return {
-        "accuracy": float((predicted == labels).mean()),
-        "max_probability_difference": float(np.abs(found - expected).max()),
-        "changed_predictions": int((predicted != expected.argmax(axis=1)).sum()),
-    }
-
-
-def check(path: Path, result: dict[str, Any], expected: np.ndarray, labels: np.ndarray, exact: bool) -> None:
-    """Raise ExportError where an export is not the same model (or, not `exact`, not nearly as accurate)."""
-    accuracy = (expected.argmax(axis=1) == labels).mean()
-    if exact and not result["max_probability_difference"] <= TOLERANCE:  # `not <=` refuses NaN too
+    difference = float(np.abs(found - expected).max())
+    changed = int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
+    proof = Proof(name, path.name, size(path), accuracy(found, labels), difference, changed)
+    if exact and not difference <= TOLERANCE:  # `not <=` refuses NaN too
         raise ExportError(
-            f"{path}: expected probabilities within {TOLERANCE} of the model's, found a difference of "
-            f"{result['max_probability_difference']:.2g} and {result['changed_predictions']} changed predictions"
+            f"{EXPORT / path.name}: expected probabilities within {TOLERANCE} of the model's, found a difference of "
+            f"{difference:.2g} and {changed} changed predictions"
         )
     tolerance = max(INT8_TOLERANCE, 1 / len(labels)) + 1e-9  # rounding
-    if not exact and not abs(result["accuracy"] - accuracy) <= tolerance:
+    if not exact and not abs(proof.accuracy - (best := accuracy(expected, labels))) <= tolerance:
         raise ExportError(
-            f"{path}: expected an accuracy within {tolerance:.2g} of {accuracy:.4f}, found {result['accuracy']:.4f}"
+            f"{EXPORT / path.name}: expected an accuracy within {tolerance:.2g} of {best:.4f}, found "
+            f"{proof.accuracy:.4f}"
         )
+    return proof

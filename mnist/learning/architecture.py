@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist.core.errors import UserError, first_line, nearest
 from mnist.learning.backend import keras
-from mnist.learning.layers import layer_class
+from mnist.learning.layers import class_of
 from mnist_reader.core.pixels import SHAPE, Shape
 
 LARGEST = 2**22  # numbers that a layer may make of one image; a batch of 128 then takes 2 GB
@@ -20,7 +20,7 @@ class ArchitectureError(UserError):
 
 
 def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int, shape: Shape = SHAPE) -> keras.Sequential:
-    """Build the architecture `name` from its layers, each `{class of keras.layers: its arguments}`.
+    """Build a model of this name from its layers, each `{class of keras.layers: its arguments}`.
 
     A last layer `Dense` that says nothing of its `units` gets one for each class.
 
@@ -28,7 +28,7 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int, shap
         An uncompiled model: float32 `(n, *shape, 1)` in 0–1 → probabilities `(n, classes)`.
 
     Raises:
-        ArchitectureError: names the architecture, the layer's index and what is wrong with it, by Keras or by us: a
+        ArchitectureError: names the layer's index and what is wrong with it, by Keras or by us: a
             layer too large or not of float32, no layer that can learn, an answer that is not a probability a class.
     """
     model = keras.Sequential([keras.Input((*shape, 1))], name=name)
@@ -36,9 +36,9 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int, shap
         ((kind, arguments),) = layer.items()
         if kind == "Dense" and index == len(layers) - 1:
             arguments = {"units": classes} | arguments
-        where = f"architectures.{name}.{index}.{kind}"
+        where = f"model.{index}.{kind}"
         try:
-            model.add(layer_class(kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
+            model.add(class_of(keras.layers, kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
             _check_layer(model.layers[-1], getattr(model, "output_shape", None))
         except Exception as error:  # whatever a Keras layer makes of these arguments
             reason = _unknown_argument(kind, arguments) or first_line(error)
@@ -46,7 +46,7 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int, shap
     try:
         _check_model(model, classes, shape)
     except Exception as error:  # whatever TensorFlow cannot run
-        raise ArchitectureError(f"params.yaml: architectures.{name}: {first_line(error)}") from None
+        raise ArchitectureError(f"params.yaml: model: {first_line(error)}") from None
     return model
 
 
@@ -61,9 +61,9 @@ def _check_layer(layer: keras.Layer, shape: Any) -> None:
 
 def _check_model(model: keras.Sequential, classes: int, shape: Shape) -> None:
     """Raise ValueError where a model does not answer with a probability for each class, or cannot learn."""
-    found = getattr(model, "output_shape", None)
-    if found != (None, classes):
-        raise ValueError(f"expected output shape {(None, classes)}, found {found}")
+    shape_ = getattr(model, "output_shape", None)
+    if shape_ != (None, classes):
+        raise ValueError(f"expected output shape {(None, classes)}, found {shape_}")
     answer = np.asarray(model(np.linspace(0, 1, 2 * math.prod(shape), dtype=np.float32).reshape(2, *shape, 1)))
     if not (answer.min() >= 0 and np.allclose(answer.sum(axis=1), 1, atol=1e-3)):
         raise ValueError(f"expected probabilities (softmax), found sums {answer.sum(axis=1)}")
@@ -73,7 +73,7 @@ def _check_model(model: keras.Sequential, classes: int, shape: Shape) -> None:
 
 def _unknown_argument(kind: str, arguments: dict[str, Any]) -> str:
     """Which argument the layer class does not have, or nothing."""
-    classes = getattr(keras.layers, kind).__mro__
+    classes = getattr(keras.layers, kind, object).__mro__
     known = {name for cls in classes for name in inspect.signature(cls.__init__).parameters}
     unknown = [key for key in arguments if key not in known]
     return f"unknown argument '{unknown[0]}'{nearest(unknown[0], known)}" if unknown else ""
@@ -93,6 +93,6 @@ def _argument(key: str, value: Any) -> Any:
     ((kind, arguments),) = value.items()
     if any(isinstance(part, dict) for part in arguments.values()):
         raise ValueError(f"{key}: expected numbers and text, found {arguments}")
-    if not isinstance(found := getattr(module, kind, None), type):
+    if not isinstance(made := getattr(module, kind, None), type):
         raise ValueError(f"{key}: no class {kind} in {module.__name__}")
-    return found(**arguments)
+    return made(**arguments)

@@ -10,15 +10,15 @@ def augment(images: tf.Tensor, settings: Augmentation, seed: tf.Tensor) -> tf.Te
     """Change each image at random, independently of the others.
 
     Args:
-        images: float32 `(n, rows, columns, 1)` in 0–1; what comes in from outside, and what is cut out, is 0.
+        images: float32 `(n, rows, columns, 1)` in 0–1; what comes in from outside is 0.
         settings: how far each change may go.
         seed: two integers; the same seed gives the same images.
     """
     if any(getattr(settings, name) for name in MOVING):
         images = _distorted(images, settings, seed)
-    for number, (name, change) in enumerate(CHANGES.items()):
+    for number, (name, change) in enumerate(CHANGES.items(), start=2):  # `_distorted` has used seed and seed + 1
         if bound := getattr(settings, name):
-            images = change(images, bound, seed + 2 + 2 * number)
+            images = change(images, bound, seed + 2 * number)
     return images
 
 
@@ -48,20 +48,6 @@ def _distorted(images: tf.Tensor, bounds: Augmentation, seed: tf.Tensor) -> tf.T
         fill_mode="CONSTANT",
     )
     return tf.ensure_shape(distorted, images.shape)
-
-
-def _cut_out(images: tf.Tensor, fraction: float, seed: tf.Tensor) -> tf.Tensor:
-    """Each image without a rectangle of `fraction` of its sides, about a point drawn anywhere in it.
-
-    Source: DeVries and Taylor, arXiv 1708.04552.
-    """
-    centres = _draws(images, 2, seed)
-    keep_rows, keep_columns = (
-        tf.abs(tf.range(size, dtype=tf.float32) + 0.5 - centres[:, axis, None] * size) > fraction * size / 2
-        for axis, size in enumerate(images.shape[1:3])
-    )
-    keep = keep_rows[:, :, None] | keep_columns[:, None, :]
-    return images * tf.cast(keep, images.dtype)[..., None]
 
 
 def _stroked(images: tf.Tensor, bound: float, seed: tf.Tensor) -> tf.Tensor:
@@ -107,4 +93,4 @@ def _draws(images: tf.Tensor, count: int, seed: tf.Tensor, low: float = 0, high:
 
 
 MOVING = ("shift", "rotation", "zoom", "shear", "flip")
-CHANGES = {"cutout": _cut_out, "stroke": _stroked, "blur": _blurred, "contrast": _paler, "noise": _noisy}
+CHANGES = {"stroke": _stroked, "blur": _blurred, "contrast": _paler, "noise": _noisy}

@@ -1,6 +1,5 @@
 """Keras and TensorFlow, imported without their start-up chatter. Modules import both from here."""
 
-import gc
 import io
 import os
 import sys
@@ -33,39 +32,27 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _tensorflow_unless_told() -> Iterator[None]:
-    """Let Keras choose TensorFlow, whatever a keras.json in the user's home says; KERAS_BACKEND still decides."""
-    if "KERAS_BACKEND" in os.environ:
-        yield
-        return
+def _on_tensorflow() -> Iterator[None]:
+    """Let Keras run on TensorFlow, whatever a keras.json in the user's home or the environment says."""
+    before = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         yield
     finally:
         del os.environ["KERAS_BACKEND"]
+        if before is not None:
+            os.environ["KERAS_BACKEND"] = before
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from searching through what stays: a second of the import in every process."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-with quiet(), _tensorflow_unless_told(), _uncollected():
+with quiet(), _on_tensorflow():
     import keras
     import tensorflow as tf
 
-__all__ = ["keras", "make_deterministic", "quiet", "settings", "tf"]
+__all__ = ["keras", "keras_session", "make_deterministic", "quiet", "tf"]
 
 
 @contextmanager
-def settings() -> Iterator[None]:
+def keras_session() -> Iterator[None]:
     """What a program of this project needs while it runs: Keras' own defaults, and no chatter. Decorates its `main`.
 
     A keras.json in the user's home changes nothing within, and everything is as before afterwards.
@@ -76,11 +63,9 @@ def settings() -> Iterator[None]:
     absl.logging.set_verbosity(absl.logging.ERROR)  # Keras warns of each HDF5 file it writes
     with quiet():
         tf.config.list_logical_devices()  # starts the devices, whose drivers chatter
-    gc.freeze()  # the collector passes over what the imports have made
     try:
         yield
     finally:
-        gc.unfreeze()
         absl.logging.set_verbosity(verbosity)
         _configure(*before)
 

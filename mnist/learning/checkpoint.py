@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: one file, replaced after each epoch.
+"""Resumable checkpoints: one file, replaced after each epoch.
 
 Its name is a hash of everything that the training depends on, so a checkpoint of another training is never taken.
 """
@@ -16,9 +16,8 @@ import h5py
 import numpy as np
 
 from mnist.core.files import atomic, require_room, sha256
-from mnist.core.sections import Pair, Training
+from mnist.core.sections import Dataset, Recipe
 from mnist.learning.backend import keras, tf
-from mnist.learning.distribution import apart, process
 from mnist.learning.feed import Data
 from mnist_reader.core import normalisation, pixels
 
@@ -27,34 +26,24 @@ ROOM = 2**20  # bytes that HDF5 may need beside the numbers
 History = list[dict[str, float]]  # a row for each epoch
 
 
-def key(pair: Pair, data: Data) -> str:
-    """Hash of all that a training's weights depend on: settings, data, code, versions, Keras' backend, processes.
+def key(recipe: Recipe, dataset: Dataset, data: Data) -> str:
+    """Hash of all that a training's weights depend on: recipe, classes, data, code and versions.
 
     Where epoch k is the same however many follow, `epochs` is left out.
     """
-    settings = pair.settings.model_dump(exclude={"epochs"} if pair.settings.open_ended else set())
-    versions = [keras.backend.backend(), keras.__version__, tf.__version__, np.__version__, process().processes]
-    known = [pair.layers, settings, pair.classes, pair.shape, pair.seed, versions]
+    settings = recipe.train.model_dump(exclude={"epochs"} if recipe.train.open_ended else set())
+    versions = [keras.__version__, tf.__version__, np.__version__]
+    known = [recipe.recipe, recipe.model, settings, dataset.classes, dataset.size, recipe.seed, versions]
     digest = hashlib.sha256(json.dumps(known).encode())
     for array in data:
         digest.update(np.ascontiguousarray(array).data)
-    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__), Path(normalisation.__file__)]
-    files += [Path(pair.settings.initial_weights)] if pair.settings.initial_weights else []
-    for file in files:
-        digest.update(file.read_bytes() if file.is_file() else b"")  # a missing one stops the training later
+    for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__), Path(normalisation.__file__)]:
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 
 
-def checkpoints(folder: Path, pair: Pair, data: Data) -> list["Checkpoint"]:
-    """One for each network of a pair. The `folder` is for this training alone: every other file in it is deleted."""
-    found = [Checkpoint(folder / f"{key(each, data)}.weights.h5", each.settings) for each in pair.members()]
-    for stale in set(folder.glob("*")) - {each.path for each in found} if process().writes else ():
-        _remove(stale)
-    return found
-
-
 class Checkpoint:
-    """The resumable state of one network: weights, optimizer state and the history so far, in one HDF5 file.
+    """The resumable state of one training: weights, optimizer state and the history so far, in one HDF5 file.
 
     The SHA-256 of that file's bytes follows after them; HDF5 reads no further than its own end.
 
@@ -62,17 +51,19 @@ class Checkpoint:
     removed, unless more epochs could follow; left by an error, the file stays for the next run.
     """
 
-    def __init__(self, path: Path, settings: Training) -> None:
-        """Only the process that writes the results writes the file; the others read it."""
-        self.path, self.settings, self.writes = path, settings, process().writes
+    def __init__(self, folder: Path, recipe: Recipe, dataset: Dataset, data: Data) -> None:
+        """The `folder` is for this training alone: every other file in it is deleted."""
+        self.path, self.training = folder / f"{key(recipe, dataset, data)}.weights.h5", recipe.train
+        for stale in set(folder.glob("*")) - {self.path}:
+            _remove(stale)
 
     def __enter__(self) -> "Checkpoint":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        if kind is not None or not self.writes or not self.path.exists():
+        if kind is not None or not self.path.exists():
             return
-        if self.settings.open_ended:
+        if self.training.open_ended:
             with self._replaced() as scratch:
                 shutil.copyfile(self.path, scratch)
                 with h5py.File(scratch, "a") as file:
@@ -97,11 +88,11 @@ class Checkpoint:
         with h5py.File(self.path) as file:
             history: History = json.loads(file.attrs["history"])
             finished = "finished" in file.attrs
-        if len(history) + finished > self.settings.epochs:
+        if len(history) + finished > self.training.epochs:
             return []
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.path)
-        print(f"going on after epoch {len(history)} of {self.settings.epochs}", flush=True)
+        print(f"going on after epoch {len(history)} of {self.training.epochs}", flush=True)
         return history
 
     def save(self, model: keras.Model, history: History) -> None:
@@ -110,10 +101,8 @@ class Checkpoint:
         Raises:
             NoRoomError: the disk is too full for it.
         """
-        if not self.writes:
-            return
         require_room(self.path.parent, bytes_of(model))
-        with self._replaced() as scratch, apart():
+        with self._replaced() as scratch:
             model.save_weights(scratch)
             with h5py.File(scratch, "a") as file:
                 file.attrs["history"] = json.dumps(history)

@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from mnist.learning.drawings import SIDE, Ink, as_ink, slanted
 
-# Fonts to learn from, and others to judge by.
-LEARNT = [f"DejaVu{name}" for name in ("Sans", "Sans-Bold", "Sans-Oblique", "SansMono", "Serif", "Serif-Bold")]
-LEARNT += ["DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"]
-JUDGED = ["cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"]
+# Fonts that training draws from, and others for evaluation alone.
+TRAINED = [f"DejaVu{name}" for name in ("Sans", "Sans-Bold", "Sans-Oblique", "SansMono", "Serif", "Serif-Bold")]
+TRAINED += ["DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"]
+HELD_OUT = ["cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"]
 
 
 @functools.cache

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from mnist.core.errors import UserError
+from mnist.core.files import sha256
+from mnist.core.sections import InitialWeights
 from mnist.learning.backend import keras
 from mnist.learning.model import load_model
 
@@ -13,18 +15,23 @@ class InitialWeightsError(UserError):
     """The earlier model cannot be started from."""
 
 
-def start_from(path: Path, model: keras.Model) -> None:
+def start_from(initial: InitialWeights, model: keras.Model) -> None:
     """Give each layer of `model` the weights of the layer at its place in an earlier model, where these two fit.
 
     Layers without weights do not count, so a dropout more or less is no hindrance. What is taken and what is not is
     printed.
 
     Raises:
-        InitialWeightsError: no such file, weights that are not finite, or no layer that fits.
+        InitialWeightsError: no such file, another SHA-256, weights that are not finite, or no layer that fits.
         ModelError: no Keras model.
     """
+    path = Path(initial.file)
     if not path.is_file():
         raise InitialWeightsError(f"{path}: expected a model to start from, found no such file")
+    if (digest := sha256(path)) != initial.sha256:
+        raise InitialWeightsError(
+            f"params.yaml: train.initial_weights.sha256: expected that of {path}, {digest}, found {initial.sha256}"
+        )
     given = load_model(path, compile=False)
     if broken := [layer.name for layer in given.layers if not all(np.isfinite(w).all() for w in layer.get_weights())]:
         raise InitialWeightsError(f"{path}: expected finite weights, found others in {', '.join(broken)}")

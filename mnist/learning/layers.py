@@ -1,8 +1,30 @@
-"""Layers that train faster than Keras' own and are saved as Keras' own."""
+"""Which layers and optimizers of Keras may be used, and one that trains faster and is saved as Keras' own."""
 
+from types import ModuleType
 from typing import Any
 
+from mnist.core.errors import nearest
 from mnist.learning.backend import keras, tf
+
+# Layers that take code or files.
+REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+REFUSED_LAYERS |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # their vocabulary can be a file
+UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
+UNUSABLE |= {"CutMix", "MixUp"}  # mix images without their labels
+# What Keras 3.15 cannot save to HDF5, or not load again.
+UNUSABLE |= {"AugMix", "RandAugment", "RandomCrop", "Solarization", "Adafactor", "Lamb"}
+
+
+def class_of(module: ModuleType, name: str) -> Any:
+    """The class `name` of `keras.layers` or `keras.optimizers`; of batch normalization, the faster one below.
+
+    Raises:
+        ValueError: no such class, or one that runs code or cannot be used here.
+    """
+    known = {known for known in dir(module) if known[0].isupper()} - REFUSED_LAYERS - UNUSABLE
+    if name not in known:
+        raise ValueError(f"expected a class of {module.__name__}, found '{name}'{nearest(name, known)}")
+    return BatchNormalization if name == "BatchNormalization" else getattr(module, name)
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -21,16 +43,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return super().call(inputs, training=training, mask=mask)
 
 
-# What `build` takes instead of Keras' layer of that name, on the TensorFlow backend.
-FASTER = {"BatchNormalization": BatchNormalization}
-
-
-def layer_class(kind: str) -> Any:
-    """The class that `build` makes the layer `kind` of `keras.layers` from."""
-    own = FASTER.get(kind) if keras.backend.backend() == "tensorflow" else None
-    return own or getattr(keras.layers, kind)
-
-
 def _fits(layer: Any, inputs: tf.Tensor) -> bool:
     """Whether the operation does what this layer asks for."""
     images = inputs.shape.rank == 4 and layer.axis in (-1, 3)
@@ -45,6 +57,6 @@ def _normalize(layer: Any, inputs: tf.Tensor) -> tf.Tensor:
     )
     count = tf.cast(tf.size(inputs) / inputs.shape[-1], tf.float32)
     variance *= (count - 1) / count  # the operation divides by count - 1 (Bessel), Keras by count
-    for average, found in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-        average.assign(average * layer.momentum + found * (1 - layer.momentum))
+    for average, moment in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        average.assign(average * layer.momentum + moment * (1 - layer.momentum))
     return outputs

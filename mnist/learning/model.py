@@ -7,7 +7,7 @@ import numpy as np
 
 from mnist.core.errors import UserError, first_line
 from mnist.learning.backend import keras, tf
-from mnist.learning.feed import BATCH, untuned
+from mnist.learning.feed import BATCH, without_autotune
 from mnist.learning.keras2 import is_keras_2
 from mnist_reader.core.pixels import scale
 
@@ -25,7 +25,9 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
         ModelError: no such file, or no Keras model.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: expected the trained model, found no such file; run `dvc repro` or `dvc pull`")
+        raise ModelError(
+            f"{path}: expected the trained model, found no such file; run `dvc repro`, or `dvc pull --remote released train`"
+        )
     try:
         whole = compile and not (path.suffix == ".h5" and is_keras_2(path))
         model = keras.models.load_model(path, compile=whole)
@@ -54,4 +56,4 @@ def _restore_optimizer(model: keras.Model, path: Path) -> None:
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, rows, columns)`."""
     inputs = tf.data.Dataset.from_tensor_slices(scale(images.astype(np.float32)))
-    return model.predict(untuned(inputs.batch(BATCH)), verbose=0)
+    return model.predict(without_autotune(inputs.batch(BATCH)), verbose=0)

@@ -1,4 +1,4 @@
-"""Pictures of no class, made up so that a model learns what it does not know.
+"""Out-of-class pictures, made up so that a model learns what it does not know.
 
 Trained towards equal probabilities on them, a network also gives low probabilities to other things that it has never
 seen. Source: Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", arXiv 1812.04606.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist.learning.drawings import Ink, noise, ruled, shape, strokes, texture
-from mnist.learning.fonts import LEARNT, character
+from mnist.learning.fonts import TRAINED, character
 from mnist_reader.core.normalisation import FAINT, normalised, trimmed
 
 # What nobody takes for a digit; what is a class is left out.
@@ -27,13 +27,13 @@ class Examples(NamedTuple):
     images: np.ndarray  # uint8 (n, rows, columns)
     labels: np.ndarray  # (n,)
     classes: list[str]
-    fonts: list[str] = LEARNT
+    fonts: list[str] = TRAINED
 
 
 Draw = Callable[[np.random.Generator, Examples], Ink]
 
 
-def negatives(count: int, examples: Examples, seed: int | np.ndarray, kinds: Iterable[str] = ()) -> np.ndarray:
+def out_of_class(count: int, examples: Examples, seed: int | np.ndarray, kinds: Iterable[str] = ()) -> np.ndarray:
     """Make `count` pictures of no class, of the given kinds or of all.
 
     Args:
@@ -47,11 +47,11 @@ def negatives(count: int, examples: Examples, seed: int | np.ndarray, kinds: Ite
     chosen = [KINDS[name] for name in kinds or KINDS]
     weights = np.array([kind.weight for kind in chosen], float)
     shape = examples.images.shape[1:]
-    images, found = np.zeros((count, *shape), np.uint8), 0
-    while found < count:
+    images, made = np.zeros((count, *shape), np.uint8), 0
+    while made < count:
         ink = chosen[rng.choice(len(chosen), p=weights / weights.sum())].draw(rng, examples)
         if np.count_nonzero(ink > FAINT) >= LEAST:
-            images[found], found = normalised(trimmed(ink), shape), found + 1
+            images[made], made = normalised(trimmed(ink), shape), made + 1
     return images
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mnist.learning.blurred import blurred
-from mnist.learning.fonts import LEARNT, character
+from mnist.learning.fonts import TRAINED, character
 from mnist_reader.core.normalisation import normalised, trimmed
 from mnist_reader.core.pixels import SHAPE, Shape
 
@@ -19,7 +19,7 @@ def printed(
     """
     single = [label for label, name in enumerate(classes) if len(name) == 1]
     chosen = rng.choice(single, count).tolist() if single else []
-    drawn = [(label, trimmed(character(classes[label], str(rng.choice(LEARNT)), rng))) for label in chosen]
+    drawn = [(label, trimmed(character(classes[label], str(rng.choice(TRAINED)), rng))) for label in chosen]
     drawn = [(label, normalised(ink, shape)) for label, ink in drawn if ink.size]  # a space leaves none
     images = np.array([image for _, image in drawn], np.uint8).reshape(-1, *shape)
     images[::2] = blurred(images[::2], rng)

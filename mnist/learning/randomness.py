@@ -11,12 +11,12 @@ class Purpose(IntEnum):
     ORDER = 0  # of the images
     DISTORTION = 1  # of each image
     LAYER = 2  # dropout and its like
-    NEGATIVE = 3  # pictures of no class
+    OUT_OF_CLASS = 3  # pictures of no class
     BLUR = 4  # blurred copies of images
     PRINT = 5  # printed images
 
 
-def mix(seed: int, epoch: int, purpose: Purpose, index: int = 0) -> np.ndarray:
+def derive_seed(seed: int, epoch: int, purpose: Purpose, index: int = 0) -> np.ndarray:
     """Two `uint32` to seed a generator with, which depend on all four numbers and on nothing else.
 
     So an epoch draws the same numbers whether the training came from the start or from a checkpoint.

@@ -11,7 +11,7 @@ from mnist.core.errors import first_line
 from mnist.learning.architecture import ArchitectureError
 from mnist.learning.backend import keras
 from mnist.learning.keras2 import from_keras_2, is_version_1_or_2
-from mnist.learning.keras_classes import REFUSED_LAYERS
+from mnist.learning.layers import REFUSED_LAYERS
 
 
 def to_json(model: keras.Model) -> str:

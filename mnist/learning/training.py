@@ -1,28 +1,30 @@
-"""Learning-rate schedule and fit."""
+"""A recipe and a table → a trained model."""
 
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mnist.core.errors import UserError, first_line
-from mnist.core.sections import Pair, Training
+from mnist.core.sections import Dataset, Recipe, Training
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
-from mnist.learning.distribution import process, require_same
-from mnist.learning.feed import NO_CLASS, Data, feed, in_order, shared, soft, split
+from mnist.learning.feed import NO_CLASS, Data, feed, in_order, split
 from mnist.learning.initial import start_from
-from mnist.learning.out_of_class import Examples, negatives
+from mnist.learning.layers import class_of
+from mnist.learning.out_of_class import Examples, out_of_class
 from mnist.learning.printed import printed
-from mnist.learning.randomness import Purpose, mix
+from mnist.learning.randomness import Purpose, derive_seed
 
 COMPILED: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}  # for those who load it
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # of a history, in order
+NAMES = {"default": "bn_cnn"}  # what the model of a recipe is called in its files, where that is not the recipe's name
 
 
 class TrainingError(UserError):
@@ -43,31 +45,46 @@ def learning_rate(training: Training, steps: int) -> float | keras.optimizers.sc
     )
 
 
-def make_optimizer(name: str, training: Training, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer that `trainings.<name>` asks for, with the learning rate of a training of `steps` steps.
+def make_optimizer(training: Training, steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer that a recipe asks for, with the learning rate of a training of `steps` steps.
 
     Raises:
-        TrainingError: Keras does not take its arguments.
+        TrainingError: Keras does not know it, or does not take its arguments.
     """
     ((kind, arguments),) = training.optimizer.items()
-    average = {"use_ema": True, "ema_momentum": training.weight_average} if training.weight_average else {}
     try:
-        return getattr(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **average, **arguments)
+        return class_of(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **arguments)
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"params.yaml: trainings.{name}.optimizer.{kind}: {first_line(error)}") from None
+        raise TrainingError(f"params.yaml: train.optimizer.{kind}: {first_line(error)}") from None
 
 
-def train(
-    pair: Pair, data: Data, checkpoint: Checkpoint, callbacks: Iterable[keras.callbacks.Callback] = ()
-) -> tuple[keras.Model, History]:
-    """Build the pair's architecture and train one network as its training says.
+def build_model(recipe: Recipe, dataset: Dataset) -> keras.Sequential:
+    """The recipe's network, uncompiled, with fresh weights that follow from the seed."""
+    make_deterministic(recipe.seed)
+    name = NAMES.get(recipe.recipe, recipe.recipe)
+    return build(name, recipe.model, len(dataset.classes), dataset.size)
+
+
+@contextmanager
+def training_run(
+    recipe: Recipe,
+    dataset: Dataset,
+    data: Data,
+    folder: Path,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    on_epoch: Callable[[History], object] = lambda history: None,
+) -> Iterator[tuple[keras.Model, History]]:
+    """Train as a recipe says, going on after the last finished epoch where an earlier run was interrupted.
+
+    Save the results within: left without an error, the training is finished, and its checkpoint is removed.
 
     Args:
         data: images `uint8` `(n, rows, columns)` and labels `uint8` `(n,)`.
-        checkpoint: where an interrupted training of this pair on these data goes on, to end in the same bytes.
+        folder: of the checkpoint; every other file in it is deleted.
         callbacks: called after the training's own.
+        on_epoch: called with the history so far after each epoch.
 
-    Returns:
+    Yields:
         The compiled model, and a row for each epoch: `epoch`, `loss`, `accuracy`, `learning_rate` (at its end) and,
         with a validation part, `val_loss`, `val_accuracy`.
 
@@ -75,60 +92,71 @@ def train(
         ArchitectureError, TrainingError: the settings do not fit together, or the loss is no longer finite.
         ModelError, InitialWeightsError: the training's initial weights are missing or do not fit.
     """
-    settings, classes = pair.settings, len(pair.classes)
-    make_deterministic(pair.seed)
-    model = build(pair.architecture, pair.layers, classes, pair.shape)
-    if settings.initial_weights:
-        start_from(Path(settings.initial_weights), model)
-    part, held_out = split(*data, settings.validation_split)
+    with Checkpoint(folder, recipe, dataset, data) as checkpoint:
+        yield _train(recipe, dataset, data, checkpoint, callbacks, on_epoch)
+
+
+def _train(
+    recipe: Recipe,
+    dataset: Dataset,
+    data: Data,
+    checkpoint: Checkpoint,
+    callbacks: Iterable[keras.callbacks.Callback],
+    on_epoch: Callable[[History], object],
+) -> tuple[keras.Model, History]:
+    training, classes = recipe.train, len(dataset.classes)
+    model = build_model(recipe, dataset)
+    if training.initial_weights:
+        start_from(training.initial_weights, model)
+    part, held_out = split(*data, training.validation_split)
     if not len(part[0]):
         raise TrainingError(
-            f"params.yaml: trainings.{pair.training}.validation_split: leaves no image of {len(data[0])} to train on"
+            f"params.yaml: train.validation_split: expected an image to train on, found none left of {len(data[0])}"
         )
-    parts = [part, *_made_up(pair, *part)]
-    if settings.batch_size % (count := process().processes):
-        raise TrainingError(
-            f"params.yaml: trainings.{pair.training}.batch_size: expected a multiple of the {count} processes, "
-            f"found {settings.batch_size}"
-        )
-    steps = math.ceil(shared(sum(len(x) for x, _ in parts)) / settings.batch_size)
-    optimizer = make_optimizer(pair.training, settings, steps * settings.epochs)
-    loss = "categorical_crossentropy" if soft(settings) else "sparse_categorical_crossentropy"
-    model.compile(optimizer, loss=loss, metrics=[_Accuracy(name="accuracy") if settings.negatives else "accuracy"])
+    parts = [part, *_made_up(recipe, dataset, *part)]
+    steps = math.ceil(sum(len(x) for x, _ in parts) / training.batch_size)
+    optimizer = make_optimizer(training, steps * training.epochs)
+    model.compile(optimizer, **_for_fitting(training))
     history = checkpoint.load(model)
-    require_same(f"{checkpoint.path.parent}: epochs done", len(history))
+    if history:
+        on_epoch(history)
     model.fit(
-        feed(parts, classes, settings, pair.seed, start=len(history)),
-        epochs=settings.epochs,
+        feed(parts, classes, training, recipe.seed, start=len(history)),
+        epochs=training.epochs,
         initial_epoch=len(history),
         steps_per_epoch=steps,
-        validation_data=in_order(held_out, classes, settings) if len(held_out[0]) else None,
+        validation_data=in_order(held_out, classes, training) if len(held_out[0]) else None,
         shuffle=False,  # `feed` has done it
         verbose=1 if sys.stdout.isatty() else 2,  # Keras' progress bar, or a line an epoch
-        callbacks=[*_averaging(settings), _Epochs(pair, history, checkpoint), *callbacks],
+        callbacks=[_Epochs(recipe.seed, history, checkpoint, on_epoch), *callbacks],
     )
     model.compile(optimizer, **COMPILED)
     return model, history
 
 
-def _averaging(training: Training) -> list[keras.callbacks.Callback]:
-    """What judges the averaged weights after each epoch, as the model has them at the end."""
-    return [keras.callbacks.SwapEMAWeights()] if training.weight_average else []
+def _for_fitting(training: Training) -> dict[str, Any]:
+    """Loss and metric for the targets that the feed gives."""
+    if not training.soft_targets:
+        return COMPILED
+    return {"loss": "categorical_crossentropy", "metrics": [_Accuracy(name="accuracy")]}
 
 
-def _made_up(pair: Pair, x: np.ndarray, y: np.ndarray) -> Iterator[Data]:
+def _made_up(recipe: Recipe, dataset: Dataset, x: np.ndarray, y: np.ndarray) -> Iterator[Data]:
     """The images that the training adds to its own: blurred copies, printed images, and pictures of no class."""
-    settings = pair.settings
-    if count := round(settings.blurred * len(x)):
-        rng = np.random.default_rng(mix(pair.seed, 0, Purpose.BLUR))
-        chosen = rng.choice(len(x), count, replace=False)
+    seed, added = recipe.seed, round(recipe.train.out_of_class * len(x))
+    if added:
+        rng = np.random.default_rng(derive_seed(seed, 0, Purpose.BLUR))
+        chosen = rng.choice(len(x), added, replace=False)
         yield blurred(x[chosen], rng), y[chosen]
-    if count := round(settings.printed * len(x)):
-        rng = np.random.default_rng(mix(pair.seed, 0, Purpose.PRINT))
-        yield printed(count, pair.classes, rng, pair.shape)
-    if count := round(settings.negatives * len(x)):
-        made = negatives(count, Examples(x, y, pair.classes), mix(pair.seed, 0, Purpose.NEGATIVE))
-        yield made, np.full(count, NO_CLASS)
+    if count := round(recipe.train.printed * len(x)):
+        rng = np.random.default_rng(derive_seed(seed, 0, Purpose.PRINT))
+        yield printed(count, dataset.classes, rng, dataset.size)
+    if added:
+        examples = Examples(x, y, dataset.classes)
+        yield (
+            out_of_class(added, examples, derive_seed(seed, 0, Purpose.OUT_OF_CLASS)),
+            np.full(added, NO_CLASS),
+        )
 
 
 class _Accuracy(keras.metrics.CategoricalAccuracy):
@@ -142,22 +170,24 @@ class _Accuracy(keras.metrics.CategoricalAccuracy):
 class _Epochs(keras.callbacks.Callback):
     """Make the layers' random numbers depend on (seed, epoch) alone; record and checkpoint each finished epoch."""
 
-    def __init__(self, pair: Pair, history: History, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, seed: int, history: History, checkpoint: Checkpoint, on_epoch: Callable[[History], object]
+    ) -> None:
         super().__init__()
-        self.pair, self.rows, self.checkpoint = pair, history, checkpoint
+        self.seed, self.rows, self.checkpoint, self.record = seed, history, checkpoint, on_epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         states = [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
         for index, state in enumerate(states):
-            state.assign(mix(self.pair.seed, epoch, Purpose.LAYER, index))
+            state.assign(derive_seed(self.seed, epoch, Purpose.LAYER, index))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if not math.isfinite(logs["loss"]):
             raise TrainingError(
-                f"params.yaml: trainings.{self.pair.training}.learning_rate: expected a finite loss, "
-                f"found {logs['loss']} in epoch {epoch + 1}"
+                f"params.yaml: train.learning_rate: expected a finite loss, found {logs['loss']} in epoch {epoch + 1}"
             )
         rate = float(self.model.optimizer.learning_rate)
         figures = {key: float(value) for key, value in logs.items()}
         self.rows.append({"epoch": epoch + 1, **figures, "learning_rate": rate})
         self.checkpoint.save(self.model, self.rows)
+        self.record(self.rows)

@@ -1,41 +1,32 @@
-"""Train a pair that the command line names and test it, without the pipeline."""
+"""Train a recipe and score it on a test table, without the pipeline: for studies and benchmarks."""
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from mnist.core.scoring import score
-from mnist.core.sections import Pair
+from mnist.core.scoring import Scores, score
+from mnist.core.sections import Dataset, Recipe
 from mnist.core.table import read_csv
 from mnist.learning.backend import keras
-from mnist.learning.ensemble import trained
 from mnist.learning.model import predict
-
-
-def pair_options(program: str, about: str) -> argparse.ArgumentParser:
-    """A command line that names a pair."""
-    parser = argparse.ArgumentParser(prog=program, description=about)
-    parser.add_argument("--architecture", required=True, help="a key of architectures")
-    parser.add_argument("--training", required=True, help="a key of trainings")
-    return parser
+from mnist.learning.training import training_run
 
 
 @contextmanager
-def tried(
-    pair: Pair, train_csv: Path, test_csv: Path, checkpoints: Path
-) -> Iterator[tuple[keras.Model, dict[str, Any]]]:
-    """Train a pair on one table and score it on another; write the results within, as with `trained`.
+def train_and_score(
+    recipe: Recipe, dataset: Dataset, train_csv: Path, test_csv: Path, checkpoints: Path
+) -> Iterator[tuple[keras.Model, Scores]]:
+    """Train on one table and score on another; write the results within, as with `training_run`.
 
     Yields:
-        The compiled model, and what `score` says of it.
+        The compiled model, and its scores.
     """
-    with trained(pair, read_csv(train_csv, len(pair.classes), pair.shape), checkpoints) as (model, _):
-        yield model, tested(model, pair, test_csv)
+    data = read_csv(train_csv, len(dataset.classes), dataset.size)
+    with training_run(recipe, dataset, data, checkpoints) as (model, _):
+        yield model, score_model(model, dataset, test_csv)
 
 
-def tested(model: keras.Model, pair: Pair, test_csv: Path) -> dict[str, Any]:
-    """What `score` says of a pair's model."""
-    images, labels = read_csv(test_csv, len(pair.classes), pair.shape)
-    return score(predict(model, images), labels, pair.classes)
+def score_model(model: keras.Model, dataset: Dataset, test_csv: Path) -> Scores:
+    """A model's scores on a test table."""
+    images, labels = read_csv(test_csv, len(dataset.classes), dataset.size)
+    return score(predict(model, images), labels)
