@@ -6,7 +6,7 @@ Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", 
 import numpy as np
 from PIL import Image
 
-TUNING, JUDGED = np.s_[0::2], np.s_[1::2]  # the reader was tuned on the digits at even places
+TUNING, HELD_OUT = np.s_[0::2], np.s_[1::2]  # the reader was tuned on the digits at even places
 
 
 def digits(part: slice) -> tuple[np.ndarray, np.ndarray]:

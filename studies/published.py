@@ -1,53 +1,29 @@
-"""Reproduce one published result: train its pair on all training images, test it, set it beside the publication.
+"""Reproduce a published result: train its recipe on all training images, test it, set it beside the publication.
 
-Reads:  data/csv/{train,test}.csv; params `seed`, `dataset`, `datasets`, `architectures`, `trainings`, `baselines`
-Writes: metrics/baselines/<its key>.json
-Run:    python -m baselines.reproduce --architecture haque --training haque; `dvc repro baselines/dvc.yaml` runs all
+Reads:  data/csv/, recipes/NAME.yaml
+Writes: studies/results/published/NAME.json
+Run:    python -m studies.published haque; `cd studies && dvc repro published` runs all
 """
 
 from mnist.core.errors import UserError, run
 from mnist.core.files import write_json
-from mnist.core.params import load_params
-from mnist.core.paths import CHECKPOINTS, METRICS, TEST_CSV, TRAIN_CSV
-from mnist.core.sections import Params
-from mnist.learning.backend import settings
-from mnist.learning.trial import pair_options, tried
+from mnist.learning.backend import keras_session
+from studies.paths import RESULTS
+from studies.trial import parse, recipe_named, trial
 
 
-@settings()
+@keras_session()
 def main() -> None:
-    """Train as the main pipeline does, with the baseline's own checkpoint."""
-    params = load_params()
-    key = chosen_key(params)
-    baseline = params.baselines[key]
-    pair = params.pair(baseline.architecture, baseline.training)
-    with tried(pair, TRAIN_CSV, TEST_CSV, CHECKPOINTS / "baselines" / key) as (model, metrics):
-        published = baseline.published_accuracy
-        result = {
-            "accuracy": metrics["accuracy"],
-            "loss": metrics["loss"],
-            "parameters": model.count_params(),
-            "published_accuracy": published,
-            "published_loss": baseline.published_loss,
-            "difference": None if published is None else round(metrics["accuracy"] - published, 4),
-        }
-        write_json(METRICS / f"baselines/{key}.json", result)
-    print(
-        f"{key}: test accuracy {metrics['accuracy']:.2%}, published {'?' if published is None else f'{published:.2%}'}"
-    )
-
-
-def chosen_key(params: Params) -> str:
-    """The baseline with the pair that the command line names; DVC gives a baseline's other fields too.
-
-    Raises:
-        UserError: no baseline has that pair.
-    """
-    asked, _ = pair_options("python -m baselines.reproduce", "Reproduce one published result.").parse_known_args()
-    for key, baseline in params.baselines.items():
-        if (baseline.architecture, baseline.training) == (asked.architecture, asked.training):
-            return key
-    raise UserError(f"baselines: expected one with {asked.architecture} and {asked.training}, found none")
+    """Train as the pipeline does, with the published system's own checkpoint."""
+    name = parse("studies.published", "Reproduce a published result.", "name").name
+    recipe = recipe_named(name)
+    if recipe.published is None:
+        raise UserError(f"recipes/{name}.yaml: published: expected a published result, found none")
+    published = recipe.published.accuracy
+    with trial(recipe, "published") as (model, scores):
+        result = {"accuracy": scores.accuracy, "loss": scores.loss, "parameters": model.count_params()}
+        write_json(RESULTS / f"published/{name}.json", result | {"published_accuracy": published})
+    print(f"{name}: test accuracy {scores.accuracy:.2%}, published {'?' if published is None else f'{published:.2%}'}")
 
 
 if __name__ == "__main__":

@@ -1,39 +1,35 @@
-"""Download and convert a data set that is not the chosen one, so that pairs can be measured on it as well.
+"""Download and convert a data set that is not the pipeline's.
 
-Reads:  params `datasets`
-Writes: data/seeds/<data set>/{train,test}.csv
-Run:    python -m seeds.tables --dataset fashion_mnist; `dvc repro seeds/dvc.yaml` runs it where it is needed
+Reads:  datasets/NAME.yaml
+Writes: studies/data/NAME/{train,test}.csv
+Run:    python -m studies.tables fashion_mnist
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
-from mnist.core.errors import UserError, nearest, run
+from mnist.core.errors import UserError, run
 from mnist.core.files import atomic
-from mnist.core.params import load_params
-from mnist.core.paths import OTHER_TABLES
+from mnist.core.params import load_dataset
 from mnist.data.conversion import write_tables
 from mnist.data.sources import fetch
+from studies.paths import TABLES
+from studies.trial import parse
 
 
 def main() -> None:
     """Write both tables, or neither."""
-    parser = argparse.ArgumentParser(prog="python -m seeds.tables", description=__doc__.partition("\n")[0])
-    parser.add_argument("--dataset", required=True, help="a key of datasets")
-    name, datasets = parser.parse_args().dataset, load_params().datasets
-    if name not in datasets:
-        raise UserError(f"--dataset: expected a key of datasets, found '{name}'{nearest(name, datasets)}")
-    dataset = datasets[name]
-    with atomic(OTHER_TABLES / name) as folder, tempfile.TemporaryDirectory() as scratch:
+    name = parse("studies.tables", "Download and convert a data set.", "name").name
+    dataset = load_dataset(name)
+    with atomic(TABLES / name) as folder, tempfile.TemporaryDirectory() as scratch:
         folder.mkdir()
         raw = Path(scratch, "raw")
         raw.mkdir()
-        fetch(dataset.sources, dataset.sha256.model_dump(by_alias=True), raw, dataset.files.model_dump(by_alias=True))
+        fetch(dataset.sources, dataset.digests, raw)
         for prefix, table, rows in write_tables(raw, dataset, folder):
             if not rows:
                 raise UserError(f"{prefix}-images-idx3-ubyte: expected images, found none")
-            print(f"{OTHER_TABLES / name / table}: {rows:,} rows")
+            print(f"{TABLES / name / table}: {rows:,} rows")
 
 
 if __name__ == "__main__":
