@@ -1,1 +1,1 @@
-"""Results that take hours, apart from the daily pipeline: a DVC project of its own, `cd studies && dvc repro published`."""
+"""Results that take hours: a DVC project of its own, apart from the daily pipeline."""

@@ -24,8 +24,8 @@ from mnist.core.paths import ONNX, TEST_CSV
 from mnist.core.scoring import accuracy, calibration_error, doubts, is_right
 from mnist.core.table import read_csv
 from mnist.data.figures import save
-from mnist_reader.reader import Reader
 from mnist_reader.core.pixels import SHAPE
+from mnist_reader.reader import Reader
 from studies.corruptions import CORRUPTIONS, corrupted
 from studies.figures import answered
 from studies.other_writers import HELD_OUT, digits, render

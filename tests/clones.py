@@ -29,7 +29,6 @@ QUICK = {
     "batch_size": 16,
     "optimizer": {"Adam": {}},
     "learning_rate": 0.01,
-    "schedule": "one_cycle",
     "validation_split": 0.1,
 }
 
@@ -97,22 +96,26 @@ def small_clone(parent):
         check=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("metrics/", "released/")) and not name.endswith("dvc.lock"):
+        if (ROOT / name).exists() and not name.startswith(("metrics/", "released/")) and not name.endswith("dvc.lock"):
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone.folder / name)
+            shutil.copy2(ROOT / name, clone.folder / name, follow_symlinks=False)  # of studies/code
     digests = write_idx_folder(parent / "digits", gz=True)
 
-    def small(params):
-        classes = [str(digit) for digit in range(10)]
-        params["datasets"]["digits"] = {"classes": classes, "sources": ["file:../digits"], "sha256": digests}
-        params["architectures"]["small"] = SMALL
-        params["trainings"]["quick"] = QUICK
-        params.update(dataset="digits", architecture="small", training="quick")
+    dataset = {"classes": [str(digit) for digit in range(10)], "sources": ["file:../digits"], "sha256": digests}
+    write_yaml(clone.folder / "datasets/digits.yaml", dataset)
+
+    def small(recipe):
+        recipe.update(recipe="small", dataset="digits", train=QUICK, model=SMALL)
 
     clone.edit(small)
     clone.run("git", "init", "--quiet", "--initial-branch=main")
     clone.commit("small data set")
     return clone
+
+
+def write_yaml(path, content):
+    """Write plain data as YAML."""
+    YAML().dump(content, path)
 
 
 def stages_run(output):

@@ -1,7 +1,7 @@
 """What several test modules share."""
 
-import copy
 import os
+import shutil
 import subprocess
 import sys
 
@@ -16,6 +16,7 @@ ROOT = clones.ROOT
 ABOUT = About("Handwritten digits", "CC0", tuple("0123456789"), "ink", 0.5, "7.8.9")  # of the tests' models
 
 # Conv, batch normalization and dropout: all that a resumed training could get wrong, and fast.
+CLASSES = [str(digit) for digit in range(10)]
 TINY = [
     {"Conv2D": {"name": "conv", "filters": 4, "kernel_size": 3, "strides": 3}},
     {"BatchNormalization": {"name": "bn"}},
@@ -34,8 +35,8 @@ def real_digits():
 
 @pytest.fixture
 def content():
-    """The project's own params.yaml as plain data, free to be changed."""
-    return copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")))
+    """The default recipe as plain data, free to be changed."""
+    return yaml.safe_load((ROOT / "recipes/default.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -49,6 +50,24 @@ def run_module(tmp_path):
         )
 
     return run
+
+
+def recipe_of(model=TINY, seed=0, name="tiny", **train):
+    """A recipe: one epoch in batches of 32 with Adam, unless `train` says otherwise."""
+    from mnist.core.sections import Recipe
+
+    quick = {"epochs": 1, "batch_size": 32, "optimizer": {"Adam": {}}, "learning_rate": 0.01, "schedule": "constant"}
+    values = {"recipe": name, "seed": seed, "dataset": "digits", "train": quick | train, "model": model}
+    return Recipe.model_validate(values | {"export": {"formats": ["h5"]}})
+
+
+def dataset_of(classes=CLASSES, shape=(28, 28), **values):
+    """A data set whose files nobody will ask for."""
+    from mnist.core.sections import Dataset
+
+    files = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+    about = {"classes": list(classes), "shape": list(shape), "sources": ["file:nowhere"]}
+    return Dataset.model_validate(about | {"sha256": dict.fromkeys(files, "0" * 64)} | values)
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +91,7 @@ def project(tmp_path, monkeypatch, content, tiny_model, real_digits):
 
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, content)
+    shutil.copytree(ROOT / "datasets", tmp_path / "datasets")
     (tmp_path / "data/csv").mkdir(parents=True)
     write_csv([tuple(part[digits.TRAIN :] for part in real_digits)], tmp_path / "data/csv/test.csv")
     (tmp_path / "models").mkdir()
@@ -80,7 +100,7 @@ def project(tmp_path, monkeypatch, content, tiny_model, real_digits):
 
 
 def write_params(folder, content):
-    """Write `content` as the params.yaml of a folder."""
+    """Write a recipe as the params.yaml of a folder."""
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 

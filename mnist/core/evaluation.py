@@ -1,8 +1,7 @@
 """What a model answered when the evaluate stage asked it, in one file, and what follows from that."""
 
-import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +43,8 @@ class Evaluation(NamedTuple):
     def write(self, path: Path) -> None:
         """Write NumPy's zip archive; the same answers give the same bytes."""
         with atomic(path) as scratch, scratch.open("wb") as file:
-            np.savez(file, test=self.test, held_out=self.held_out, **self.out_of_class)
+            arrays: dict[str, Any] = {"test": self.test, "held_out": self.held_out, **self.out_of_class}
+            np.savez(file, **arrays)
 
 
 def read_evaluation(path: Path, shape: tuple[int, int]) -> Evaluation:
@@ -56,12 +56,13 @@ def read_evaluation(path: Path, shape: tuple[int, int]) -> Evaluation:
     Raises:
         EvaluationError: no such archive, or answers of another shape.
     """
-    try:
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        test, held_out = arrays.pop("test"), arrays.pop("held_out")
-    except (ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile):
-        raise EvaluationError(f"{path}: expected the model's answers; run the evaluate stage again") from None
+    with path.open("rb") as file:
+        try:
+            with np.load(file) as archive:
+                arrays = {name: np.asarray(archive[name]) for name in archive.files}  # bytes where it has no header
+            test, held_out = arrays.pop("test"), arrays.pop("held_out")
+        except Exception:  # NumPy and zipfile raise whatever they stumble over
+            raise EvaluationError(f"{path}: expected the model's answers; run the evaluate stage again") from None
     if test.shape != shape:
         raise EvaluationError(
             f"{path}: expected probabilities of shape {shape}, found {test.shape}; run the evaluate stage again"

@@ -1,13 +1,12 @@
 """Files that are whole or not there: write beside, flush to the disk, then rename."""
 
-import csv
 import hashlib
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -123,8 +122,8 @@ def size(path: Path) -> int:
 
 
 def write_table(path: Path, rows: Iterable[Any], columns: Sequence[str]) -> None:
-    """Write a CSV with a heading: the named tuples or mappings, of which a missing value stays empty."""
-    with atomic(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(row if isinstance(row, Mapping) else row._asdict() for row in rows)
+    """Write named tuples or mappings as CSV with a heading; a missing value stays empty."""
+    import pandas as pd  # takes a while, and few programs write tables
+
+    with atomic(path) as scratch:
+        pd.DataFrame(list(rows), columns=list(columns)).to_csv(scratch, index=False, lineterminator="\n")

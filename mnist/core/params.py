@@ -72,9 +72,10 @@ def _refuse_endless(content: Any, path: Path) -> None:
 
 
 def _lines(errors: list[Any], kind: type[BaseModel]) -> list[str]:
-    """A line for each of pydantic's errors; a missing key that was only misspelt is not named twice."""
+    """A line for each value that pydantic refuses; a missing key that was only misspelt is not named twice."""
     meant = {(*error["loc"][:-1], _meant(error, kind)) for error in errors if error["type"] == "extra_forbidden"}
-    return [_line(error, kind) for error in errors if not (error["type"] == "missing" and error["loc"] in meant)]
+    shown = [error for error in errors if not (error["type"] == "missing" and error["loc"] in meant)]
+    return list({error["loc"][:4]: _line(error, kind) for error in shown}.values())  # deeper, there is one a type
 
 
 def _meant(error: Any, kind: type[BaseModel]) -> str | None:

@@ -1,4 +1,4 @@
-"""Images and answers, drawn. Each function returns a Matplotlib figure; `save` writes it with the same bytes each time."""
+"""Images and answers, drawn: each function returns a Matplotlib figure; `save` writes the same bytes each time."""
 
 import functools
 from collections.abc import Callable

@@ -1,15 +1,14 @@
 """List of layers → keras.Sequential."""
 
-import inspect
 import math
 import re
 from typing import Any
 
 import numpy as np
 
-from mnist.core.errors import UserError, first_line, nearest
+from mnist.core.errors import UserError, first_line
 from mnist.learning.backend import keras
-from mnist.learning.layers import class_of
+from mnist.learning.layers import class_of, unknown_argument
 from mnist_reader.core.pixels import SHAPE, Shape
 
 LARGEST = 2**22  # numbers that a layer may make of one image; a batch of 128 then takes 2 GB
@@ -38,10 +37,14 @@ def build(name: str, layers: list[dict[str, dict[str, Any]]], classes: int, shap
             arguments = {"units": classes} | arguments
         where = f"model.{index}.{kind}"
         try:
-            model.add(class_of(keras.layers, kind)(**{key: _argument(key, value) for key, value in arguments.items()}))
+            made = class_of(keras.layers, kind)
+        except ValueError as error:
+            raise ArchitectureError(f"params.yaml: {where}: {error}") from None
+        try:
+            model.add(made(**{key: _argument(key, value) for key, value in arguments.items()}))
             _check_layer(model.layers[-1], getattr(model, "output_shape", None))
         except Exception as error:  # whatever a Keras layer makes of these arguments
-            reason = _unknown_argument(kind, arguments) or first_line(error)
+            reason = unknown_argument(made, arguments) or first_line(error)
             raise ArchitectureError(f"params.yaml: {where}: {reason}") from None
     try:
         _check_model(model, classes, shape)
@@ -69,14 +72,6 @@ def _check_model(model: keras.Sequential, classes: int, shape: Shape) -> None:
         raise ValueError(f"expected probabilities (softmax), found sums {answer.sum(axis=1)}")
     if not model.trainable_variables:
         raise ValueError("expected weights to train, found none; is every layer `trainable: false`?")
-
-
-def _unknown_argument(kind: str, arguments: dict[str, Any]) -> str:
-    """Which argument the layer class does not have, or nothing."""
-    classes = getattr(keras.layers, kind, object).__mro__
-    known = {name for cls in classes for name in inspect.signature(cls.__init__).parameters}
-    unknown = [key for key in arguments if key not in known]
-    return f"unknown argument '{unknown[0]}'{nearest(unknown[0], known)}" if unknown else ""
 
 
 def _argument(key: str, value: Any) -> Any:

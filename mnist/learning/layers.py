@@ -1,5 +1,7 @@
 """Which layers and optimizers of Keras may be used, and one that trains faster and is saved as Keras' own."""
 
+import inspect
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +27,13 @@ def class_of(module: ModuleType, name: str) -> Any:
     if name not in known:
         raise ValueError(f"expected a class of {module.__name__}, found '{name}'{nearest(name, known)}")
     return BatchNormalization if name == "BatchNormalization" else getattr(module, name)
+
+
+def unknown_argument(kind: type, arguments: Iterable[str]) -> str:
+    """Which of the arguments a class of Keras does not have, and the one that it has instead; or nothing."""
+    known = {name for cls in kind.__mro__ for name in inspect.signature(cls.__init__).parameters}
+    unknown = [key for key in arguments if key not in known]
+    return f"unknown argument '{unknown[0]}'{nearest(unknown[0], known)}" if unknown else ""
 
 
 class BatchNormalization(keras.layers.BatchNormalization):

@@ -26,7 +26,8 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
     """
     if not path.is_file():
         raise ModelError(
-            f"{path}: expected the trained model, found no such file; run `dvc repro`, or `dvc pull --remote released train`"
+            f"{path}: expected the trained model, found no such file; run `dvc repro`, or `dvc pull --remote released "
+            "train`"
         )
     try:
         whole = compile and not (path.suffix == ".h5" and is_keras_2(path))

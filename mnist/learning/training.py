@@ -17,7 +17,7 @@ from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.feed import NO_CLASS, Data, feed, in_order, split
 from mnist.learning.initial import start_from
-from mnist.learning.layers import class_of
+from mnist.learning.layers import class_of, unknown_argument
 from mnist.learning.out_of_class import Examples, out_of_class
 from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, derive_seed
@@ -52,10 +52,15 @@ def make_optimizer(training: Training, steps: int) -> keras.optimizers.Optimizer
         TrainingError: Keras does not know it, or does not take its arguments.
     """
     ((kind, arguments),) = training.optimizer.items()
+    where = f"params.yaml: train.optimizer.{kind}"
     try:
-        return class_of(keras.optimizers, kind)(learning_rate=learning_rate(training, steps), **arguments)
+        made = class_of(keras.optimizers, kind)
+    except ValueError as error:
+        raise TrainingError(f"{where}: {error}") from None
+    try:
+        return made(learning_rate=learning_rate(training, steps), **arguments)
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"params.yaml: train.optimizer.{kind}: {first_line(error)}") from None
+        raise TrainingError(f"{where}: {unknown_argument(made, arguments) or first_line(error)}") from None
 
 
 def build_model(recipe: Recipe, dataset: Dataset) -> keras.Sequential:

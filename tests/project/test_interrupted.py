@@ -16,13 +16,13 @@ pytestmark = pytest.mark.slow
 def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduced, tmp_path):
     long = dict(QUICK, epochs=40)
     fresh = reproduced.copy(tmp_path / "fresh")
-    fresh.edit(lambda params: params["trainings"].update(quick=long))
+    fresh.edit(lambda recipe: recipe.update(train=long))
     start = time.monotonic()
     fresh.run("dvc", "repro", "train")
     whole = time.monotonic() - start
 
     clone = reproduced.copy(tmp_path / "killed")
-    clone.edit(lambda params: params["trainings"].update(quick=long))
+    clone.edit(lambda recipe: recipe.update(train=long))
     process, moments, resumed = clone.start("dvc", "repro", "train"), random.Random(0), 0
     while not list(clone.folder.glob("models/checkpoints/train/*.weights.h5")):
         assert process.poll() is None

@@ -1,13 +1,13 @@
-"""What README says is so.
+"""The numbers in README and docs are those of committed files, and their links and names lead somewhere.
 
-README and the files that its figures come from are read as they were committed together, so that a user's own run, and
-the commit of it, change nothing here.
+They are read as they were committed together, so that a user's own run, and the commit of it, change nothing here.
 """
 
+import csv
+import io
 import json
 import re
 import subprocess
-from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
@@ -16,173 +16,165 @@ import pytest
 from benchmarks.report import table
 from tests.conftest import ROOT
 
+DOCS = sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))
+PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", *DOCS]
+
+
+def block(words):
+    """The one block of README and docs that holds these words, without the lines that install."""
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
+    blocks = {text for page in texts for text in re.findall(r"```\w*\n(.*?)```", page, re.S) if words in text}
+    first = min(blocks, key=lambda text: next(i for i, page in enumerate(texts) if text in page))
+    return re.sub(r"^pip install.*\n", "", first, flags=re.M)
+
 
 def git(*command):
     return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-COMMIT = git("log", "-1", "--format=%H", "--", "README.md").strip()
-README = git("show", f"{COMMIT}:README.md")
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
+COMMIT = git("log", "-1", "--format=%H", "--", "README.md", "docs/results.md").strip()
 
 
-def metrics(name):
-    return json.loads(git("show", f"{COMMIT}:metrics/{name}"))
+def committed(path):
+    return git("show", f"{COMMIT}:{path}")
 
 
-def metrics_in(folder):
-    """File's stem → content."""
-    files = git("ls-tree", "--name-only", COMMIT, f"metrics/{folder}/").split()
-    return {Path(file).stem: metrics(f"{folder}/{Path(file).name}") for file in files}
+def words(page):
+    """A committed page as one line."""
+    return " ".join(committed(page).split())
+
+
+def results(folder):
+    """File's stem → content, of a folder in studies/results/."""
+    files = git("ls-tree", "--name-only", COMMIT, f"studies/results/{folder}/").split()
+    return {Path(file).stem: json.loads(committed(file)) for file in files}
 
 
 def benchmark(name):
     """The rows of a benchmark's table."""
-    return json.loads(git("show", f"{COMMIT}:benchmarks/{name}.json"))["results"]
+    return json.loads(committed(f"benchmarks/{name}.json"))["results"]
 
 
-def percent(value):
-    return f"{value:.2%}".rstrip("%")
+def percent(value, digits=2):
+    return f"{value:.{digits}%}".replace("%", " %")
 
 
 @pytest.mark.parametrize(
-    ("section", "dataset", "pairs"),
+    ("page", "recipes"),
     [
-        (
-            "Results",
-            "",
-            {("fast", "fast"), ("brisk", "brisk"), ("bn_cnn", "one_cycle"), ("best", "best"), ("best", "ensemble")},
-        ),
-        ("Other data sets", "fashion_mnist-", {("fashion", "fashion"), ("bn_cnn", "one_cycle")}),
+        ("README.md", {"default", "fast", "brisk", "best"}),
+        ("docs/results.md", {"default", "fast", "brisk", "best"}),
+        ("docs/data.md", {"fashion"}),
     ],
 )
-def test_each_pairs_mean_is_that_of_its_committed_seeds(section, dataset, pairs):
-    row = r"^\| `(\w+)`, `(\w+)`.*\| (\d+) \| ([\d.]+) % \| ([\d.to ]+) % \|$"
-    rows = re.findall(row, SECTIONS[section], re.MULTILINE)
-    assert pairs == {(architecture, training) for architecture, training, *_ in rows}
-    seeds = metrics_in("seeds")
-    for architecture, training, count, average, spread in rows:
-        start = f"{dataset}{architecture}-{training}-"
-        found = [seeds[name]["accuracy"] for name in seeds if name.startswith(start)]
-        assert int(count) == len(found)
-        assert average == percent(mean(found))
-        assert spread == " to ".join(percent(end) for end in sorted({min(found), max(found)}))
+def test_each_recipes_mean_is_that_of_its_committed_seeds(page, recipes):
+    row = r"^\| `(\w+)` \|.*\| (\d+) \| ([\d.]+ %) \| ([\d.to ]+ %) \|$"
+    rows = re.findall(row, committed(page), re.MULTILINE)
+    assert recipes == {name for name, *_ in rows}
+    for name, count, average, spread in rows:
+        seeds = {key: scores for key, scores in results("seeds").items() if re.fullmatch(rf"{name}-\d+", key)}
+        accuracies = [scores["accuracy"] for scores in seeds.values()]
+        assert int(count) == len(accuracies)
+        assert average == percent(mean(accuracies))
+        assert spread == f"{100 * min(accuracies):.2f} to {percent(max(accuracies))}"
 
 
-def test_the_accuracy_of_the_default_pair_and_its_interval_are_the_evaluated_ones():
-    found = re.search(r"has ([\d.]+) % \(95 % interval ([\d.]+) to ([\d.]+) %\)", " ".join(SECTIONS["Results"].split()))
-    expected = metrics("evaluate.json")
-    assert list(found.groups()) == [percent(expected[key]) for key in ("accuracy", "accuracy_low", "accuracy_high")]
+def test_the_published_systems_are_those_of_the_committed_results():
+    row = r"^\| `(\w+)` \| ([\d,]+) \| (.+) \| ([\d.]+ %) \|$"
+    rows = {name: rest for name, *rest in re.findall(row, committed("docs/results.md"), re.MULTILINE)}
+    for name, scores in results("published").items():
+        published = scores["published_accuracy"]
+        said = "not legible" if published is None else percent(published)
+        assert rows.pop(name) == [f"{scores['parameters']:,}", said, percent(scores["accuracy"])]
+    assert not rows
 
 
-def test_as_many_exports_change_a_prediction_as_readme_says():
-    changed = {name: row["changed_predictions"] for name, row in metrics("export.json").items()}
-    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-    unchanged, of_int8 = words[list(changed.values()).count(0)], words[changed["litert_int8"]]
-    text = " ".join(SECTIONS["Results"].split())
-    assert f"Of the {words[len(changed)]} exported formats, {unchanged} change no prediction" in text
-    assert f"The eight-bit LiteRT file changes {of_int8}," in text
+def test_the_default_has_the_accuracy_that_was_evaluated():
+    scores = json.loads(committed("metrics/evaluate.json"))
+    low, high = (f"{100 * scores[f'accuracy_{end}']:.2f}" for end in ("low", "high"))
+    assert f"has {percent(scores['accuracy'])} (95 % interval {low} to {high} %)" in words("docs/results.md")
+    assert results("seeds")["default-0"]["accuracy"] == scores["accuracy"]
+
+
+def test_only_the_eight_bit_file_changes_a_prediction():
+    rows = csv.DictReader(io.StringIO(committed("metrics/export.csv")))
+    changed = {row["format"]: int(row["changed_predictions"]) for row in rows}
+    assert {name for name, count in changed.items() if count} == {"litert_int8"}
+    assert len(changed) == 10 and changed["litert_int8"] == 1  # README: nine of ten, and one
 
 
 def test_what_is_read_of_other_pictures_is_what_was_measured():
-    found = {row["pictures"]: row for row in benchmark("reading") + metrics("robustness.json")["pictures"]}
-    digits = [found[f"digits_{size}"] for size in (32, 64, 160, 320)]
-    read, unsure, resized = ([row[key] for row in digits] for key in ("read", "unsure", "resized"))
-    text = " ".join(SECTIONS["Use the model"].split())
-    assert f"{100 * min(read):.1f} to {100 * max(read):.1f} % are read right" in text
-    assert f"{100 * min(unsure):.1f} to {100 * max(unsure):.1f} % are called unsure" in text
-    assert {f"{100 * share:.0f} %" for share in resized} == set(re.findall(r"merely resized, (\d+ %) are right", text))
-    rows = found["rows of 2 to 8 digits"]
-    assert f"Of {rows['number']:,} rows of 2 to 8 test digits, {rows['right']:.1%}".replace("%", " %") in text
-    assert f"{found['clothes']['unsure_or_empty']:.1%} are called unsure".replace("%", " %") in text
+    rows = benchmark("reading") + results("robustness")["exported"]["pictures"]
+    figures = {row["pictures"]: row for row in rows}
+    digits = [figures[f"digits_{size}"] for size in (32, 64, 160, 320)]
+    text = words("docs/reading.md")
+    for key, said in (("read", "are read right"), ("unsure", "are called unsure")):
+        values = [row[key] for row in digits]
+        assert re.search(rf"{100 * min(values):.1f} to {percent(max(values), 1)} {said}", text), key
+    assert {percent(row["resized"], 0) for row in digits} == set(re.findall(r"plain resizing, (\d+ %) are", text))
+    many = figures["rows of 2 to 8 digits"]
+    assert f"Of {many['number']:,} rows of 2 to 8 test digits, {percent(many['right'], 1)}" in text
+    assert percent(figures["clothes"]["unsure_or_empty"], 1) in text
 
 
-def test_what_corruption_does_is_what_the_robustness_pipeline_found():
-    default = metrics("robustness.json")
-    found = metrics_in("robustness")
-    found["bn_cnn-one_cycle"] = default | {"accuracy": metrics("evaluate.json")["accuracy"]}
-    _, section = SECTIONS["Results"].split("### Corrupted images")
-    rows = re.findall(r"^\| `(\w+)`, `(\w+)`.*\| ([\d.]+) % \| ([\d.]+) % \|$", section, re.MULTILINE)
-    assert {f"{architecture}-{training}": figures for architecture, training, *figures in rows} == {
-        name: [percent(row["accuracy"]), percent(row["corrupted_accuracy"])] for name, row in found.items()
-    }
-    unsure, wrong = (f"{default[f'corrupted_{name}']:.1%}" for name in ("unsure", "sure_and_wrong"))
-    text = " ".join(section.split()).replace(" %", "%")
-    assert f"unsure of {unsure} of the corrupted images, and sure but wrong in {wrong}." in text
-    ours, theirs = (
-        {row["corruption"]: row for row in model["corruptions"]} for model in (default, found["bn_cnn-kj7kunal"])
-    )
-    worse = [kind for kind, row in ours.items() if row["accuracy"] < theirs[kind]["accuracy"] - 0.02]
-    assert worse == ["stripe"]
-    assert (
-        f"reads {ours['stripe']['accuracy']:.1%} ({theirs['stripe']['accuracy']:.1%}) and is unsure in "
-        f"{ours['stripe']['unsure']:.1%}" in text
-    )
+def test_what_corruption_does_is_what_the_study_found():
+    study = results("robustness")
+    study["default"] = study.pop("exported")
+    row = r"^\| `(\w+)`[^|]*\| ([\d.]+ %) \| ([\d.]+ %) \|$"
+    rows = re.findall(row, committed("docs/results.md"), re.MULTILINE)
+    expected = {name: [percent(f["accuracy"]), percent(f["corrupted_accuracy"])] for name, f in study.items()}
+    assert {name: figures for name, *figures in rows} == expected
+    text, default = words("docs/results.md"), study["default"]
+    for key in ("unsure", "sure_and_wrong"):
+        assert percent(default[f"corrupted_{key}"], 1) in text
+    ours, theirs = ({row["corruption"]: row for row in study[name]["corruptions"]} for name in ("default", "kj7kunal"))
+    assert [kind for kind in ours if ours[kind]["accuracy"] < theirs[kind]["accuracy"] - 0.02] == ["stripe"]
+    stripe = ours["stripe"]
+    for value in (stripe["accuracy"], theirs["stripe"]["accuracy"], stripe["unsure"]):
+        assert percent(value, 1) in text
 
 
 def test_fast_is_as_far_ahead_of_the_fastest_recipe_as_the_benchmark_found():
-    text = " ".join(SECTIONS["Results"].split())
     for kernels, name in (("AVX-512", "time_to_accuracy"), ("AVX2", "time_to_accuracy_avx2")):
         seconds = {row["contender"]: row["seconds_to_99.0%"] for row in benchmark(name)}
-        assert f"{seconds['fast'] / seconds['train_mnist_fast']:.2f} with the kernels for {kernels}" in text
+        said = f"{seconds['fast'] / seconds['train_mnist_fast']:.2f} with the kernels for {kernels}"
+        assert said in words("docs/results.md")
 
 
 def test_what_an_earlier_model_is_worth_is_what_the_benchmark_found():
-    rows = benchmark("adapt")
-    expected = [(row["pictures_of_each"], row["training"], f"{row['accuracy']:.1%}") for row in rows]
-    found = re.findall(r"^\| (\d+) \| ([\d.]+) % \| ([\d.]+) % \|$", SECTIONS["Other data sets"], re.MULTILINE)
-    assert expected == [
-        (int(count), training, f"{share}%")
-        for count, *shares in found
-        for training, share in zip(("few", "adapt"), shares, strict=True)
-    ]
+    names = {"few": "small_data"}
+    expected = {
+        (row["pictures_of_each"], names.get(row["training"], row["training"])): percent(row["accuracy"], 1)
+        for row in benchmark("adapt")
+    }
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+ %) \| ([\d.]+ %) \|$", committed("docs/data.md"), re.MULTILINE)
+    assert expected == {
+        (int(count), name): share
+        for count, *shares in rows
+        for name, share in zip(("small_data", "adapt"), shares, strict=True)
+    }
 
 
-def test_the_baselines_are_those_of_the_committed_metrics():
-    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) % \|.*\|$", SECTIONS["Published systems"], re.MULTILINE)
-    expected = {name: percent(result["accuracy"]) for name, result in metrics_in("baselines").items()}
-    assert dict(rows) == expected
+@pytest.mark.parametrize("report", sorted(path.name for path in (ROOT / "benchmarks").glob("*.json")))
+def test_a_benchmarks_table_is_that_of_its_json(report):
+    rows = json.loads((ROOT / "benchmarks" / report).read_text(encoding="utf-8"))["results"]
+    assert table(rows) in (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
 
 
-def test_the_benchmarks_tables_are_those_of_their_json():
-    text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
-    reports = sorted((ROOT / "benchmarks").glob("*.json"))
-    assert reports
-    for path in reports:
-        assert table(json.loads(path.read_text(encoding="utf-8"))["results"]) in text, path.name
-
-
-def test_the_tree_names_every_folder():
-    tree = SECTIONS["How it works"].split("```")[1]
-    names = re.findall(r"^(?:  )?(\w[\w.]*/?)  ", tree, re.MULTILINE)
-    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"docs"}
-    folders |= {path.parent.name for path in ROOT.glob("mnist/*/__init__.py")}
-    assert folders <= {name.rstrip("/") for name in names}
-    assert {"params.yaml", "dvc.yaml", "dvc.lock"} <= set(names)
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/cluster.md", "docs/settings.md"]
-)
-def test_every_link_leads_somewhere(page):
-    links = re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert all((ROOT / page).parent.joinpath(link).exists() for link in links if "://" not in link)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere_and_every_module_that_is_run_exists(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert all((ROOT / page).parent.joinpath(link.partition("#")[0]).exists() for link in links)
+    for module in re.findall(r"python -m ((?:apps|cluster|benchmarks|studies|stages)\.\w+)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
 
 
 def test_every_test_that_contributing_names_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    tests = defaultdict(str)  # two folders may have files of the same name
-    for path in (ROOT / "tests").rglob("test_*.py"):
-        tests[path.name] += path.read_text(encoding="utf-8")
     named = re.findall(r"(test_\w+\.py)(?:::(\w+))?", text)
     assert len(named) > 5
     for file, test in named:
-        assert f"def {test}" in tests[file], (file, test)
-
-
-def test_the_two_commands_install_what_they_run():
-    commands = re.findall(r"```sh\n(pip install [^\n]+)\n```", SECTIONS["Quick start"])
-    assert commands == [
-        "pip install --require-hashes -r requirements.txt && dvc repro",
-        "pip install --require-hashes -r requirements-dev.txt && python -m pytest",
-    ]
+        texts = [path.read_text(encoding="utf-8") for path in ROOT.glob(f"tests/**/{file}")]
+        assert any(f"def {test}" in text for text in texts), (file, test)

@@ -1,7 +1,8 @@
-"""How strangers get the released model: README's own lines, from a clone, from a web host and from S3."""
+"""How strangers get the released model: the lines of README and docs, from a clone, from a web host and from S3."""
 
 import contextlib
 import functools
+import hashlib
 import http.server
 import os
 import re
@@ -13,15 +14,9 @@ from ruamel.yaml import YAML
 
 from tests.clones import MODEL, ROOT, Clone, digest, repository
 from tests.project.conftest import KEYS
+from tests.project.test_readme import block
 
 ONNX = "models/export/MNIST_keras_CNN.onnx"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def block(words):
-    """The one block of README that holds these words, without the lines that install."""
-    (found,) = [text for text in re.findall(r"```\w*\n(.*?)```", README, re.S) if words in text]
-    return re.sub(r"^pip install.*\n", "", found, flags=re.M)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +73,21 @@ def host(request, published, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fresh_clone_reads_a_picture_by_readmes_lines(published, user):
-    answer = user.run("sh", "-ec", block("dvc pull --remote released models/export"))
-    assert re.search(r"docs/digit\.png +\d", answer)
+def test_a_fresh_clone_pulls_the_release_checks_it_and_reads_a_picture(published, user):
+    user.run("sh", "-ec", block("dvc pull --remote released models/export"))
+    assert re.search(r"docs/digit\.png +\d", user.run("python", "-m", "apps.predict", "docs/digit.png"))
     assert digest(user, ONNX) == digest(published, ONNX)
     assert not (user.folder / MODEL).exists()
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_reads_a_picture_with_the_wheel_by_readmes_lines(user, tmp_path):
+    """With the libraries of the tests' own environment, so that nothing is downloaded."""
+    user.run(sys.executable, "-m", "venv", "--system-site-packages", str(tmp_path / "venv"))
+    user.environment = user.environment | {"PATH": f"{tmp_path / 'venv/bin'}{os.pathsep}{user.environment['PATH']}"}
+    user.run("sh", "-ec", "pip install --quiet --no-index --no-deps released/*.whl")
+    (answer,) = [line for line in block("mnist-read docs/digit.png").splitlines() if "mnist-read" in line]
+    assert re.search(r"docs/digit\.png +\d", user.run("sh", "-ec", answer))
 
 
 @pytest.mark.slow
@@ -96,6 +101,9 @@ def test_a_push_to_the_users_own_remote_leaves_the_release_alone(published, tmp_
 @pytest.mark.slow
 def test_a_release_holds_the_exports_and_the_model_and_nothing_else(published):
     objects = {path.read_bytes() for path in (published.folder / "released").rglob("*") if path.is_file()}
+    named = {path.name for path in (published.folder / "released").iterdir() if path.is_file()}
+    (wheel,) = (published.folder / "models/export").glob("mnist_reader-*.whl")
+    assert named == {"MNIST_keras_CNN.h5", wheel.name}
     kept = {path.read_bytes() for path in (published.folder / "models/export").rglob("*") if path.is_file()}
     assert (published.folder / MODEL).read_bytes() in objects
     assert kept <= objects
@@ -114,7 +122,9 @@ def test_another_project_gets_it_from_a_clone(published, tmp_path):
 @pytest.mark.slow
 def test_another_project_gets_it_by_git_address_from_a_host(published, host):
     address = f"file://{published.folder.parent / 'bare.git'}"
-    get, track, artifact = block("dvc import URL").replace("URL-OF-THIS-REPOSITORY", address).splitlines()
+    lines = (block(f"dvc {verb} URL") for verb in ("get", "import", "artifacts get"))
+    get, track, artifact = (text.replace("URL-OF-THIS-REPOSITORY", address) for text in lines)
+    track = track.splitlines()[-1]  # this project has its `dvc init` behind it
     host.run("sh", "-ec", get)
     host.run("sh", "-ec", block("(cd export && sha256sum"))
     assert digest(host, "export/MNIST_keras_CNN.onnx") == digest(published, ONNX)
@@ -155,9 +165,22 @@ def test_a_bit_that_flipped_on_the_way_is_found_by_readmes_check(published, tmp_
     assert not (clone.folder / ONNX).exists()
 
 
-@pytest.mark.skipif("CI" not in os.environ, reason="holds for the authors' model, not for your own; set CI=1 to run it")
-def test_the_release_is_the_model_of_the_committed_lock():
+by_authors = pytest.mark.skipif("CI" not in os.environ, reason="holds for the authors' commits; set CI=1 to run it")
+
+
+@by_authors
+def test_the_release_is_the_model_of_the_committed_lock_and_the_wheel_is_its_wheel():
     lock = YAML(typ="safe").load(ROOT / "dvc.lock")["stages"]
     outs = [out for stage in ("train", "export") for out in lock[stage]["outs"] if out["path"].startswith("models/")]
-    for md5 in (out["md5"] for out in outs):
-        assert (ROOT / f"released/files/md5/{md5[:2]}/{md5[2:]}").is_file()
+    objects = {md5: ROOT / f"released/files/md5/{md5[:2]}/{md5[2:]}" for md5 in (out["md5"] for out in outs)}
+    assert all(path.is_file() for path in objects.values())
+    (wheel,) = ROOT.glob("released/*.whl")
+    md5 = hashlib.md5(wheel.read_bytes()).hexdigest()
+    assert (ROOT / f"released/files/md5/{md5[:2]}/{md5[2:]}").is_file()
+
+
+@by_authors
+def test_the_committed_recipe_is_the_default_and_adapt_starts_from_the_released_model():
+    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "recipes/default.yaml").read_bytes()
+    adapt = YAML(typ="safe").load(ROOT / "recipes/adapt.yaml")["train"]["initial_weights"]
+    assert hashlib.sha256((ROOT / adapt["file"]).read_bytes()).hexdigest() == adapt["sha256"]
