@@ -1,7 +1,7 @@
 """What a model says about itself: it travels inside the exported files, so that a reader needs nothing else."""
 
 import json
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from mnist_reader.core.errors import UserError
 
@@ -35,15 +35,14 @@ class About(NamedTuple):
             AboutError: one is missing or of another kind; the text begins with `name`.
         """
         try:
-            found: dict[str, Any] = {field: json.loads(properties[field]) for field in cls._fields}
-            about = cls(**found | {"classes": tuple(found["classes"])})
-        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            fields = {field: json.loads(properties[field]) for field in cls._fields}
+        except (KeyError, ValueError, RecursionError) as error:
             raise AboutError(
                 f"{name}: expected a model that says its classes, found none ({error}); export it again"
             ) from None
-        texts = (about.title, about.licence, about.version, *about.classes)
-        known = about.preparation in get_args(Preparation) and isinstance(found["classes"], list)
+        about, names = cls(**fields), fields["classes"] if isinstance(fields["classes"], list) else []
+        texts = all(isinstance(text, str) for text in (about.title, about.licence, about.version, *names))
         fraction = isinstance(about.threshold, int | float) and 0 <= about.threshold <= 1
-        if not (known and fraction and about.classes and all(isinstance(text, str) for text in texts)):
-            raise AboutError(f"{name}: expected a model that says its classes, found {found!r:.200}")
-        return about
+        if not (names and texts and fraction and about.preparation in get_args(Preparation)):
+            raise AboutError(f"{name}: expected a model that says its classes, found {fields!r:.200}")
+        return about._replace(classes=tuple(names))

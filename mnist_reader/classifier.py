@@ -1,8 +1,6 @@
 """The exported model on ONNX Runtime: no TensorFlow, loaded in milliseconds."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +8,12 @@ import numpy as np
 from mnist_reader.core.errors import UserError, first_line
 from mnist_reader.core.pixels import Shape, scale
 
+_TELEMETRY_IS_OFF = "ORT_DISABLE_TELEMETRY" in os.environ
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime 1.31 looks when imported, and would write a file
+import onnxruntime  # noqa: E402
 
-@contextmanager
-def _untold() -> Iterator[None]:
-    """Keep ONNX Runtime 1.31 from gathering what it would send to its makers; it looks when it is imported."""
-    before = os.environ.get("ORT_DISABLE_TELEMETRY")
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    try:
-        yield
-    finally:
-        del os.environ["ORT_DISABLE_TELEMETRY"]
-        if before is not None:
-            os.environ["ORT_DISABLE_TELEMETRY"] = before
-
-
-with _untold():
-    import onnxruntime
+if not _TELEMETRY_IS_OFF:
+    del os.environ["ORT_DISABLE_TELEMETRY"]
 
 BATCH = 64  # images; throughput on a CPU is flat from here on
 
@@ -45,7 +33,8 @@ class Classifier:
         """
         if not path.is_file():
             raise ClassifierError(
-                f"{path}: expected the exported model, found no such file; run `dvc repro` or `dvc pull`"
+                f"{path}: expected the exported model, found no such file; "
+                "run `dvc repro`, or `dvc pull --remote released models/export`"
             )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # fatal; what fails is raised as well
@@ -54,20 +43,17 @@ class Classifier:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own errors have no common class below Exception
             raise ClassifierError(f"{path}: expected an ONNX model, found: {first_line(error)}") from None
-        self._check(path)
+        ports = (*self._session.get_inputs(), *self._session.get_outputs())
+        match [list(port.shape[1:]) for port in ports]:
+            case [[int(rows), int(columns), 1], [int(classes)]]:
+                self.shape: Shape = (rows, columns)
+                self.classes: int = classes
+            case shapes:
+                raise ClassifierError(
+                    f"{path}: expected (n, rows, columns, 1) → (n, classes), found shapes (n, …) of {shapes}"
+                )
+        self._input = ports[0].name
         self.properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-
-    def _check(self, path: Path) -> None:
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        found = [list(port.shape[1:]) for port in (*inputs, *outputs)]
-        known = all(isinstance(size, int) for sizes in found for size in sizes)
-        if [len(sizes) for sizes in found] != [3, 1] or not known or found[0][2] != 1:
-            raise ClassifierError(
-                f"{path}: expected (n, rows, columns, 1) → (n, classes), found shapes (n, …) of {found}"
-            )
-        self._input = inputs[0].name
-        self.shape: Shape = (found[0][0], found[0][1])
-        self.classes: int = found[1][0]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Probabilities, float32 `(n, classes)`, of `uint8` images `(n, *shape)`, 0 = paper."""
@@ -75,6 +61,6 @@ class Classifier:
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:
         """Probabilities, float32 `(n, classes)`, of the model's own input, float32 `(n, *shape, 1)` in 0–1."""
-        parts = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
-        answers = [self._session.run(None, {self._input: part})[0] for part in parts]
-        return np.concatenate(answers) if answers else np.zeros((0, self.classes), np.float32)
+        batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+        probabilities = [self._session.run(None, {self._input: batch})[0] for batch in batches]
+        return np.concatenate(probabilities) if batches else np.zeros((0, self.classes), np.float32)

@@ -1,7 +1,7 @@
-"""The command that reads the digits in picture files: one, or a row of them.
+"""The command `mnist-read`: read the digits in picture files, one digit or a row of them.
 
-An answer of which the model is unsure is marked: the picture may hold no digit at all.
-Exit code: 0, or 1 where a file could not be answered; each of those has a line on standard error.
+What the model is unsure of is marked: the picture may hold no digit at all.
+Exit code: 0, or 1 where a file could not be read; each of those has a line on standard error.
 """
 
 import argparse
@@ -17,11 +17,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_reader.picture import PictureError, read_bytes
+from mnist_reader.classifier import BATCH
+from mnist_reader.core.errors import run
+from mnist_reader.picture import FORMATS, PictureError, read_bytes
 from mnist_reader.preparation import InputSpec, PreparedPicture, prepare_picture
 from mnist_reader.reader import Reader, Reading
 
-CHUNK = 64  # files that are read, prepared and classified together
 POOL_FROM = 512  # files; below, starting more processes costs more than it saves
 
 
@@ -36,30 +37,37 @@ class Answer(NamedTuple):
     unsure: bool  # perhaps no digit at all
 
 
-def main(program: str, model: Path) -> None:
-    """Answer the files in order, as they become ready.
+Prepared = tuple[str, PreparedPicture | str]  # (file, what the model is to see or what is wrong with it)
 
-    Args:
-        program: what the user has called, for the help.
-        model: the ONNX file to use, unless `--model` names another.
-    """
-    arguments = parse(program, model)
+
+def main(program: str = "mnist-read") -> None:
+    """Run the command; an error ends it in one line. `program` is what the user has called, for the help."""
+    run(functools.partial(read_files, program))
+
+
+def read_files(program: str) -> None:
+    """Read the files of the command line in order, and print each answer when it is ready."""
+    arguments = parse(program)
     reader = Reader(arguments.model, arguments.accept_all)
-    refused: list[str] = []
+    errors: list[str] = []
     try:
-        arguments.write(answers(prepared(arguments.files, reader), reader, refused), arguments.files)
+        arguments.write(answers(prepared(arguments.files, reader.input_spec), reader, errors), arguments.files)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough, as in `… | head`
+    except BrokenPipeError:  # whoever reads the output has seen enough, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if refused:
+    if errors:
         sys.exit(1)
 
 
-def parse(program: str, model: Path) -> argparse.Namespace:
+def parse(program: str) -> argparse.Namespace:
     """The command line: files, model, and `write`, the function that prints the answers."""
-    parser = argparse.ArgumentParser(prog=program, description="Read the digits in picture files.")
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Read the digits in picture files: one digit a picture, or a row of them.",
+        epilog=f"Pictures: {', '.join(FORMATS)}.",
+    )
     parser.add_argument("files", nargs="*", help="pictures; - or none: one from standard input")
-    parser.add_argument("--model", type=Path, default=model, help="ONNX file (default: the project's own)")
+    parser.add_argument("--model", type=Path, help="ONNX file (default: the one of this package or clone)")
     parser.add_argument("--accept-all", action="store_true", help="one digit a picture, and none is unsure")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="write", action="store_const", const=write_json, help="print a JSON array")
@@ -72,14 +80,28 @@ def parse(program: str, model: Path) -> argparse.Namespace:
     return arguments
 
 
-Prepared = tuple[str, PreparedPicture | str]  # (file, what the model is to see or what is wrong with it)
+def prepared(files: list[str], spec: InputSpec) -> Iterator[Prepared]:
+    """Prepare files in order, with all cores where there are many."""
+    prepare = functools.partial(prepare_file, spec=spec)
+    if len(files) < POOL_FROM:
+        yield from map(prepare, files)
+        return
+    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from pool.map(prepare, files, chunksize=BATCH)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare_file(file: str, spec: InputSpec) -> Prepared:
     """Read and prepare one file; an error becomes its text, so that the others go on."""
-    name = printable(file)
     try:
-        return file, digit_in(read_bytes(file), name, spec)
+        return file, digit_in(read_bytes(file), printable(file), spec)
     except PictureError as error:
         return file, str(error)
 
@@ -90,41 +112,21 @@ def digit_in(content: bytes, name: str, spec: InputSpec) -> PreparedPicture:
     Raises:
         PictureError: no picture, or an empty one.
     """
-    found = prepare_picture(content, name, spec)
-    if found.empty:
+    picture = prepare_picture(content, name, spec)
+    if picture.empty:
         raise PictureError(f"{name}: expected a digit, found an empty picture")
-    return found
+    return picture
 
 
-def prepared(files: list[str], reader: Reader) -> Iterator[Prepared]:
-    """Prepare files in order, with all cores where there are many."""
-    one = functools.partial(prepare_file, spec=reader.input_spec)
-    if len(files) < POOL_FROM:
-        yield from map(one, files)
-        return
-    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(one, files, chunksize=CHUNK)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def answers(pictures: Iterable[Prepared], reader: Reader, refused: list[str]) -> Iterator[Answer]:
-    """Classify what could be prepared; say on standard error what could not, and add it to `refused`."""
-    pictures = iter(pictures)
-    while chunk := list(itertools.islice(pictures, CHUNK)):
-        good = [(file, seen) for file, seen in chunk if not isinstance(seen, str)]
-        for _, text in chunk:
-            if isinstance(text, str):
-                refused.append(text)
-                print(f"error: {text}", file=sys.stderr)
-        if good:
-            yield from map(answer, [file for file, _ in good], reader.classify([seen for _, seen in good]))
+def answers(files: Iterable[Prepared], reader: Reader, errors: list[str]) -> Iterator[Answer]:
+    """Classify what could be prepared; say on standard error what could not, and add it to `errors`."""
+    files = iter(files)
+    while batch := list(itertools.islice(files, BATCH)):
+        readable = [(file, picture) for file, picture in batch if not isinstance(picture, str)]
+        for error in (picture for _, picture in batch if isinstance(picture, str)):
+            errors.append(error)
+            print(f"error: {error}", file=sys.stderr)
+        yield from map(answer, [file for file, _ in readable], reader.classify([picture for _, picture in readable]))
 
 
 def answer(file: str, reading: Reading) -> Answer:

@@ -1,4 +1,4 @@
-"""Grey levels → the ink of one digit: told from the paper, cleaned, cut out."""
+"""Grey levels → ink: told from the paper, cleaned, and cut out as one digit."""
 
 import math
 from typing import NamedTuple
@@ -8,8 +8,8 @@ from PIL import Image
 
 from mnist_reader.core.normalisation import FAINT, quantile
 
-WORK = 160  # pixels; ink is looked for in a copy no larger than this
-SMALL = 40  # pixels; a digit smaller than this in a reduced copy is looked at again in the original
+WORK = 160  # pixels; the ink of one digit is looked for in a copy with no longer side
+SMALL = 40  # pixels; a digit smaller than this in a reduced copy is looked for again in the original
 EVEN = 0.87  # separability of ink and paper from which the paper counts as even; MNIST's images have 0.885 and more
 GAIN = 0.05  # of separability, from which the paper counts as curved; a digit that fills its picture gains 0.03
 CONTRAST = 20  # grey levels; less between ink and paper is an empty picture
@@ -30,25 +30,46 @@ class Ink(NamedTuple):
     contrast: float  # mean level of the ink less that of the paper
 
 
-def cut_out(levels: np.ndarray, closer: bool = True) -> np.ndarray:
-    """Cut the digit out of grey levels `uint8` `(rows, columns)`: ink `float32` in 0–1, no margin.
+class Scan(NamedTuple):
+    """Grey levels, and the ink that was found in a copy of them with sides `factor` times shorter."""
 
-    With `closer` one that is small in a large picture is looked at a second time.
+    levels: np.ndarray  # uint8 (rows, columns), the original
+    factor: int
+    ink: np.ndarray  # float32 (rows, columns) of the copy, in 0–1 with soft edges
+
+    def original(self, box: tuple[slice, slice]) -> tuple[slice, slice]:
+        """The rows and columns of the original that these of the copy show."""
+        down, across = (slice(side.start * self.factor, side.stop * self.factor) for side in box)
+        return down, across
+
+
+def scan(levels: np.ndarray, factor: int) -> Scan:
+    """Find the ink of grey levels `uint8` `(rows, columns)` in a copy with sides `factor` times shorter.
+
+    Raises:
+        NoInkError: ink and paper are too much alike.
+    """
+    copy = np.asarray(Image.fromarray(levels).reduce(factor)) if factor > 1 else levels
+    return Scan(levels, factor, clean(find_ink(copy)))
+
+
+def cut_out(levels: np.ndarray, scanned: Scan | None = None) -> np.ndarray:
+    """Cut the one digit out of grey levels `uint8` `(rows, columns)`: ink `float32` in 0–1, no margin.
+
+    Args:
+        levels: dark on light or light on dark; a digit that is small in a large picture is looked for twice.
+        scanned: used instead of a scan of its own, if it is of these levels and with the same factor.
     """
     factor = math.ceil(max(levels.shape) / WORK)
-    reduced = np.asarray(Image.fromarray(levels).reduce(factor)) if factor > 1 else levels
-    ink = clean(find_ink(reduced))
-    rows, columns = extent(ink)
-    if closer and factor > 1 and max(rows.stop - rows.start, columns.stop - columns.start) < SMALL:
-        return cut_out(_surroundings(levels, rows, columns, factor), closer=False)
-    return ink[rows, columns]
-
-
-def _surroundings(levels: np.ndarray, rows: slice, columns: slice, factor: int) -> np.ndarray:
-    """The part of the original that `rows` and `columns` of the reduced copy show, with a margin of half its size."""
-    margin = max(rows.stop - rows.start, columns.stop - columns.start) // 2 + 2
-    top, left = (max(0, part.start - margin) * factor for part in (rows, columns))
-    return levels[top : (rows.stop + margin) * factor, left : (columns.stop + margin) * factor]
+    if not (scanned and scanned.levels is levels and scanned.factor == factor):
+        scanned = scan(levels, factor)
+    rows, columns = extent(scanned.ink)
+    size = max(rows.stop - rows.start, columns.stop - columns.start)
+    if factor > 1 and size < SMALL:
+        part = levels[scanned.original(around((rows, columns), size // 2 + 2))]
+        scanned = scan(part, math.ceil(max(part.shape) / WORK))
+        rows, columns = extent(scanned.ink)
+    return scanned.ink[rows, columns]
 
 
 def find_ink(levels: np.ndarray) -> Ink:
@@ -59,8 +80,7 @@ def find_ink(levels: np.ndarray) -> Ink:
     """
     edges = (levels[0], levels[-1], levels[:, 0], levels[:, -1])
     paper = quantile(np.concatenate([_ends(edge) for edge in edges]), 0.5)
-    sign = -1 if paper > levels.mean() else 1
-    even = otsu(_difference(levels, paper, sign))
+    even = otsu(_difference(levels, paper, -1 if paper > levels.mean() else 1))
     if even.separability >= EVEN:
         return even
     uneven = otsu(_difference(levels, *paper_surface(levels)))
@@ -128,7 +148,7 @@ def clean(ink: Ink) -> np.ndarray:
 
 
 def widened(mask: np.ndarray, reach: int) -> np.ndarray:
-    """A boolean mask grown by `reach` pixels to all eight sides."""
+    """A boolean mask `(rows, columns)` grown by `reach` pixels to all eight sides."""
     grown = mask.copy()
     for step in range(1, reach + 1):
         grown[step:] |= mask[:-step]
@@ -140,23 +160,24 @@ def widened(mask: np.ndarray, reach: int) -> np.ndarray:
     return grown
 
 
+def around(box: tuple[slice, slice], margin: int) -> tuple[slice, slice]:
+    """Rows and columns with a margin, which may reach beyond the last: slicing allows that."""
+    down, across = (slice(max(0, side.start - margin), side.stop + margin) for side in box)
+    return down, across
+
+
 def extent(ink: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns of the digit in `ink`, without specks that stand apart from it."""
     solid = np.where(ink > FAINT, ink, 0)
-    columns = _span(solid.sum(axis=0))
-    rows = _span(solid[:, columns].sum(axis=1))
-    return rows, _shifted(_span(solid[rows, columns].sum(axis=0)), columns.start)
+    columns = _run(solid.sum(axis=0))
+    rows = _run(solid[:, columns].sum(axis=1))
+    inner = _run(solid[rows, columns].sum(axis=0))
+    return rows, slice(columns.start + inner.start, columns.start + inner.stop)
 
 
-def _shifted(part: slice, start: int) -> slice:
-    return slice(part.start + start, part.stop + start)
-
-
-def _span(profile: np.ndarray) -> slice:
+def _run(profile: np.ndarray) -> slice:
     """From the first to the last run of non-zero values that holds more than SPECK of the sum; where none does, all."""
-    present = np.zeros(len(profile) + 2, bool)
-    present[1:-1] = profile > 0
-    turns = np.flatnonzero(present[1:] != present[:-1])
+    turns = np.flatnonzero(np.diff(profile > 0, prepend=False, append=False))
     starts, stops = turns[::2], turns[1::2]
     total = np.concatenate([[0], np.cumsum(profile)])
     kept = total[stops] - total[starts] > SPECK * total[-1]

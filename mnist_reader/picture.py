@@ -14,11 +14,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from mnist_reader.core.errors import UserError
+from mnist_reader.core.errors import UserError, first_line
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no format that starts another program
 MAX_BYTES = 128 * 2**20
-CHUNK = 2**16  # bytes; Python sets aside as many as one read may bring
+READ_BYTES = 2**16  # at a time; Python sets aside as many as one read may bring
 MAX_PIXELS = 80_000_000  # a 48-megapixel phone's picture fits; below Pillow's own limit of 89 million
 MAX_PIXELS_WEBP = 25_000_000  # also AVIF, whose decoders take 16 bytes a pixel
 MAX_SIDE = 32_767  # pixels; also the longest side that most writers of pictures allow
@@ -31,9 +31,31 @@ ROWS = 256  # of a picture that are converted together
 ORIENTATION = 0x0112  # an EXIF tag
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
 
+Picture = Image.Image | bytes | str | Path | np.ndarray
+
 
 class PictureError(UserError):
     """A file that holds no digit that can be read; the text names it, what was expected and what was found."""
+
+
+def grey_levels(picture: Picture, name: str) -> np.ndarray:
+    """Grey levels, `uint8` `(rows, columns)`, of a Pillow image, a file's path or bytes, or an array.
+
+    Raises:
+        PictureError: see `read_bytes` and `decode`; or an array that is not `uint8` `(rows, columns)` or
+            `(rows, columns, 3)`.
+    """
+    if isinstance(picture, str | Path):
+        return decode(read_bytes(str(picture)), str(picture))
+    if isinstance(picture, bytes):
+        return decode(picture, name)
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,), (4,)):
+            raise PictureError(f"{name}: expected uint8 (rows, columns), found {picture.dtype} {picture.shape}")
+        if not picture.size:
+            raise PictureError(f"{name}: expected a picture, found an empty array")
+        picture = Image.fromarray(picture)
+    return grey(picture)
 
 
 def read_bytes(path: str) -> bytes:
@@ -48,23 +70,19 @@ def read_bytes(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return _limited(file, path)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise PictureError(f"{path}: expected a readable file, found: {_reason(error)}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(f"{path}: expected a readable file, found: {reason}") from None
 
 
 def _limited(file: BinaryIO, name: str) -> bytes:
     content = bytearray()
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(READ_BYTES):
         content += chunk
         if len(content) > MAX_BYTES:
             raise PictureError(f"{name}: expected at most {MAX_BYTES:,} bytes, found more")
     if not content:
         raise PictureError(f"{name}: expected a picture, found an empty file")
     return bytes(content)
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def decode(content: bytes, name: str) -> np.ndarray:
@@ -86,7 +104,7 @@ def decode(content: bytes, name: str) -> np.ndarray:
     except Image.DecompressionBombError:
         raise PictureError(f"{name}: expected at most {MAX_PIXELS:,} pixels, found more") from None
     except Exception as error:  # the decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
-        raise PictureError(f"{name}: expected a whole picture, found damaged data: {_reason(error)}") from None
+        raise PictureError(f"{name}: expected a whole picture, found damaged data: {first_line(error)}") from None
     return _turned(levels, orientation)
 
 
@@ -119,7 +137,7 @@ def _check_size(image: Image.Image, name: str) -> None:
 
 
 def _check_ppm(content: bytes, name: str) -> None:
-    """Refuse what Pillow, which reads a PPM's header and text byte by byte, would be long at."""
+    """Reject a PPM that Pillow parses slowly: it reads the header and the text byte by byte."""
     if not re.match(rb"P[0-6fy]", content):  # what Pillow takes for one
         return
     if not PPM_HEADER.match(content[:MAX_HEADER]):

@@ -1,6 +1,5 @@
-"""A picture → what the model is to see of it: images of as many pixels as it wants."""
+"""A picture → what the model is to see of it: an image of each digit."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +8,10 @@ from PIL import Image
 from mnist_reader.about import Preparation
 from mnist_reader.core.normalisation import normalised
 from mnist_reader.core.pixels import SHAPE, Shape
+from mnist_reader.digits import Box, Cut, cut_digits
 from mnist_reader.ink import NoInkError, cut_out
-from mnist_reader.line import Box, cuts
-from mnist_reader.picture import PictureError, decode, grey, read_bytes
+from mnist_reader.picture import Picture, PictureError, grey_levels
 
-Picture = Image.Image | bytes | str | Path | np.ndarray
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -32,7 +30,7 @@ class PreparedDigit(NamedTuple):
     """What the model is to see of one digit."""
 
     image: np.ndarray  # uint8 (rows, columns), 255 = ink
-    box: Box = WHOLE
+    box: Box = WHOLE  # fractions 0–1 of the picture's sides
     cut_off: bool = False  # perhaps: it stands in a row, and at the edge of the picture
 
 
@@ -62,23 +60,26 @@ def prepare_picture(picture: Picture, name: str = "picture", spec: InputSpec = M
     if spec.preparation == "fit":
         return PreparedPicture([PreparedDigit(whole_image(levels, spec.shape))])
     try:
-        found = [] if spec.single else cuts(levels)
-        parts = [
-            PreparedDigit(normalised(cut.ink, spec.shape), cut.box, cut.at_edge and len(found) > 1) for cut in found
-        ]
-        return PreparedPicture(
-            parts, None if len(parts) == 1 else PreparedDigit(normalised(cut_out(levels), spec.shape))
-        )
+        cuts = [] if spec.single else cut_digits(levels)
+        digits = [_prepared(cut, levels.shape, spec.shape, in_row=len(cuts) > 1) for cut in cuts]
+        whole = None if len(cuts) == 1 else PreparedDigit(normalised(cut_out(levels), spec.shape))
+        return PreparedPicture(digits, whole)
     except NoInkError:
         return PreparedPicture([])
 
 
+def _prepared(cut: Cut, size: tuple[int, ...], shape: Shape, in_row: bool) -> PreparedDigit:
+    left, top, right, bottom = cut.box
+    rows, columns = size
+    box = (left / columns, top / rows, right / columns, bottom / rows)
+    return PreparedDigit(normalised(cut.ink, shape), box, cut.at_edge and in_row)
+
+
 def digit_image(picture: Picture, name: str = "picture", shape: Shape = SHAPE) -> np.ndarray:
-    """Turn a picture of one digit (dark on light or light on dark, any size) into the image that the model sees.
+    """Turn a picture of one digit into the image that the model sees.
 
     Args:
-        picture: as `grey_levels` takes it.
-        name: what an error calls it, where it is not a path.
+        picture: as `grey_levels` takes it, and `name`.
         shape: rows and columns of the model's images.
 
     Returns:
@@ -87,30 +88,10 @@ def digit_image(picture: Picture, name: str = "picture", shape: Shape = SHAPE) -
     Raises:
         PictureError: see mnist_reader.picture; or there is no ink.
     """
-    try:
-        return normalised(cut_out(grey_levels(picture, name)), shape)
-    except NoInkError:
-        raise PictureError(f"{name}: expected a digit, found an empty picture") from None
-
-
-def grey_levels(picture: Picture, name: str) -> np.ndarray:
-    """Grey levels, `uint8` `(rows, columns)`, of a Pillow image, a file's path or bytes, or an array.
-
-    Raises:
-        PictureError: see mnist_reader.picture; or an array that is not `uint8` `(rows, columns)` or
-            `(rows, columns, 3)`.
-    """
-    if isinstance(picture, str | Path):
-        return decode(read_bytes(str(picture)), str(picture))
-    if isinstance(picture, bytes):
-        return decode(picture, name)
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,), (4,)):
-            raise PictureError(f"{name}: expected uint8 (rows, columns), found {picture.dtype} {picture.shape}")
-        if not picture.size:
-            raise PictureError(f"{name}: expected a picture, found an empty array")
-        picture = Image.fromarray(picture)
-    return grey(picture)
+    whole = prepare_picture(picture, name, InputSpec(shape=shape, single=True)).whole
+    if whole is None:
+        raise PictureError(f"{name}: expected a digit, found an empty picture")
+    return whole.image
 
 
 def whole_image(levels: np.ndarray, shape: Shape = SHAPE) -> np.ndarray:

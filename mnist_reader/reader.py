@@ -1,11 +1,4 @@
-"""Read digits in pictures: the library that other programs use.
-
-from mnist_reader.reader import Reader
-
-reader = Reader("models/export/MNIST_keras_CNN.onnx")
-reading = reader.read("photo.jpg")
-print(reading.text, reading.confidence, reading.unsure)
-"""
+"""Read digits in pictures: the library that other programs use."""
 
 import itertools
 import math
@@ -17,8 +10,9 @@ import numpy as np
 
 from mnist_reader.about import About, AboutError
 from mnist_reader.classifier import BATCH, Classifier
-from mnist_reader.line import Box
-from mnist_reader.preparation import InputSpec, Picture, PreparedDigit, PreparedPicture, prepare_picture
+from mnist_reader.digits import Box
+from mnist_reader.picture import Picture
+from mnist_reader.preparation import InputSpec, PreparedDigit, PreparedPicture, prepare_picture
 
 WIDE = 1.2  # times the height; two digits that touch are wider than this, few single ones are
 SURE = 0.9  # confidence, below which a part is unsure that is wide or, in a row, at the edge of the picture
@@ -35,6 +29,9 @@ class Digit(NamedTuple):
     unsure: bool  # perhaps no class: below the threshold, or doubtful for its shape and place (SURE, _is_pattern)
     probabilities: tuple[float, ...]  # of each class
     image: np.ndarray  # what the model saw, uint8 (rows, columns), 255 = ink
+
+    def __repr__(self) -> str:
+        return f"Digit({self.label!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
 
 
 class Reading(NamedTuple):
@@ -57,22 +54,35 @@ class Reading(NamedTuple):
         """One of the digits is unsure; false also where there is none."""
         return any(digit.unsure for digit in self.digits)
 
+    def __repr__(self) -> str:
+        return f"Reading({self.text!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
+
 
 class Reader:
-    """Reads pictures with an exported ONNX model, whose file also holds the names of its classes."""
+    """Reads pictures of one digit or a row of digits with an exported ONNX model.
 
-    def __init__(self, path: Path | str, accept_all: bool = False) -> None:
+    >>> reading = Reader().read("photo.jpg")
+    >>> print(reading.text, reading.confidence, reading.unsure)
+    2026 0.987 False
+
+    `reading.text` is the digits from left to right, as a string. `reading.confidence` is the probability that all of
+    them are right, 0–1. `reading.unsure` is true where the picture may hold something else than digits: have a person
+    look at it. `reading.digits` has the same for each digit, and where it stands.
+    """
+
+    def __init__(self, path: Path | str | None = None, accept_all: bool = False) -> None:
         """Load the model; takes a few hundredths of a second.
 
         Args:
-            path: `MNIST_keras_CNN.onnx` of an export.
-            accept_all: answer every picture with one class, and call none unsure.
+            path: `MNIST_keras_CNN.onnx` of an export; without one, the model of the package or the clone.
+            accept_all: read every picture as one digit, and call none unsure.
 
         Raises:
             ClassifierError: no such file, no ONNX, or no classifier of grey images.
             AboutError: the model does not say its classes, so it comes from an older export.
         """
-        self.classifier = Classifier(Path(path))
+        path = Path(path or default_model())
+        self.classifier = Classifier(path)
         self.about = About.of(self.classifier.properties, str(path))
         if len(self.about.classes) != self.classifier.classes:
             raise AboutError(f"{path}: expected {self.classifier.classes} class names, found {len(self.about.classes)}")
@@ -104,46 +114,50 @@ class Reader:
             PictureError: at the first picture that cannot be read.
         """
         pictures = iter(pictures)
-        while looks := [
-            prepare_picture(picture, spec=self.input_spec) for picture in itertools.islice(pictures, BATCH)
-        ]:
-            yield from self.classify(looks)
+        while batch := list(itertools.islice(pictures, BATCH)):
+            yield from self.classify([prepare_picture(picture, spec=self.input_spec) for picture in batch])
 
-    def classify(self, looks: list[PreparedPicture]) -> list[Reading]:
+    def classify(self, pictures: list[PreparedPicture]) -> list[Reading]:
         """The readings of pictures that `prepare_picture` has prepared."""
-        seen = [part for parts, whole in looks for part in (*parts, *([whole] if whole else []))]
-        if not seen:
-            return [Reading(()) for _ in looks]
-        answers = self.classifier(np.stack([part.image for part in seen]))
-        digits = iter([self._digit(*pair) for pair in zip(answers, seen, strict=True)])
-        return [self._reading(given, list(itertools.islice(digits, len(given.digits))), digits) for given in looks]
+        parts = [part for digits, whole in pictures for part in (*digits, *([whole] if whole else []))]
+        if not parts:
+            return [Reading(()) for _ in pictures]
+        probabilities = self.classifier(np.stack([part.image for part in parts]))
+        digits = map(self._digit, probabilities, parts)
+        return [self._reading(picture, digits) for picture in pictures]
 
-    def _reading(self, given: PreparedPicture, row: list[Digit], rest: Iterator[Digit]) -> Reading:
+    def _reading(self, picture: PreparedPicture, digits: Iterator[Digit]) -> Reading:
         """The row, unless it is unsure and the picture as a whole is one digit of which the model is sure."""
-        if _is_pattern(row, given.digits):
-            row = [digit._replace(unsure=True) for digit in row]
-        if given.whole is None:
-            return Reading(tuple(row))
-        whole = next(rest)
-        one = not row or (any(digit.unsure for digit in row) and not whole.unsure)
-        return Reading((whole,) if one else tuple(row))
-
-    def _least(self, part: PreparedDigit) -> float:
-        """The confidence below which the answer to this part is unsure."""
-        doubtful = self.about.preparation == "ink" and (part.cut_off or _is_wide(part.image))
-        return max(self.about.threshold, SURE) if doubtful else self.about.threshold
+        row = tuple(itertools.islice(digits, len(picture.digits)))
+        if _is_pattern(row, picture.digits):
+            row = tuple(digit._replace(unsure=True) for digit in row)
+        if picture.whole is None:
+            return Reading(row)
+        whole = next(digits)
+        return Reading((whole,) if not row or (Reading(row).unsure and not whole.unsure) else row)
 
     def _digit(self, probabilities: np.ndarray, part: PreparedDigit) -> Digit:
         second, first = map(int, np.argsort(probabilities)[-2:])
-        best, next_best = float(probabilities[first]), float(probabilities[second])
-        unsure = best < self._least(part) and not self.accept_all
+        confidence, second_confidence = float(probabilities[first]), float(probabilities[second])
+        unsure = confidence < self._least_confidence(part) and not self.accept_all
         names, every = self.about.classes, tuple(map(float, probabilities))
-        return Digit(names[first], best, names[second], next_best, part.box, unsure, every, part.image)
+        return Digit(names[first], confidence, names[second], second_confidence, part.box, unsure, every, part.image)
+
+    def _least_confidence(self, part: PreparedDigit) -> float:
+        """Below it the digit is unsure."""
+        doubtful = self.about.preparation == "ink" and (part.cut_off or _is_wide(part.image))
+        return max(self.about.threshold, SURE) if doubtful else self.about.threshold
 
 
-def _is_pattern(row: list[Digit], digits: list[PreparedDigit]) -> bool:
+def default_model() -> Path:
+    """The model inside the package, as a wheel has it; else the export of the clone in which the package lies."""
+    inside = Path(__file__).with_name("model.onnx")
+    return inside if inside.is_file() else Path(__file__).parents[1] / "models/export/MNIST_keras_CNN.onnx"
+
+
+def _is_pattern(row: tuple[Digit, ...], parts: list[PreparedDigit]) -> bool:
     """Whether a row is the same digit again and again up to the edge of the picture: stripes are, and clothes."""
-    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(digit.cut_off for digit in digits)
+    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.cut_off for part in parts)
 
 
 def _is_wide(image: np.ndarray) -> bool:

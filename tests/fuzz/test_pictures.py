@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from mnist_reader.picture import PictureError, decode
+from mnist_reader.preparation import prepare_picture
 from tests.conftest import ROOT
 from tests.fuzz.damage import damaged
 
@@ -24,3 +25,4 @@ def test_a_damaged_picture_is_read_or_refused(form):
             assert "\n" not in str(error)
         else:
             assert levels.ndim == 2
+            prepare_picture(levels)
