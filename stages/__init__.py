@@ -1,1 +1,5 @@
-"""The stages: one module each, run by DVC as `python -m stages.<name>`."""
+"""The five stages that DVC runs."""
+
+from mnist_reader.core.errors import require
+
+require("dvc repro", "requirements.txt", "numpy", "pydantic", "ruamel", "polars", "requests", "tensorflow", "tf2onnx")

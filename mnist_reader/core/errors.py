@@ -5,6 +5,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from importlib.util import find_spec
 
 LINES, WIDTH = 20, 300  # of an error's text, at most: Keras' own can fill screens
 
@@ -44,3 +45,15 @@ def run(main: Callable[[], None]) -> None:
         sys.exit("error: expected more memory than this machine has left")
     except Exception as error:
         sys.exit(f"error: {type(error).__name__}: {first_line(error)[:WIDTH]}; please report it with {_report()}")
+
+
+def require(program: str, file: str, *modules: str) -> None:
+    """End the process in one line if a module that the program needs is not installed.
+
+    Args:
+        program: what the error calls it.
+        file: the requirements file that lists the modules.
+        modules: top-level names, such as `fastapi`.
+    """
+    if missing := [module for module in modules if find_spec(module) is None]:
+        sys.exit(f"error: {program} needs {missing[0]}; run `pip install --require-hashes -r {file}`")
