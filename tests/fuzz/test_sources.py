@@ -16,10 +16,10 @@ from mnist.data.sources import fetch
 from tests.fuzz.damage import damaged
 
 IDX = b"\0\0\x08\x03\0\0\0\x02\0\0\0\x02\0\0\0\x03" + bytes(range(12))
+CSV = "\n".join([",".join(["label", *(f"pixel{i}" for i in range(784))]), *3 * [",".join(["7", *["0", "255"] * 392])]])
 
 
-def test_a_damaged_gzip_file_gives_the_right_bytes_or_none(tmp_path, capsys):
-    digest = hashlib.sha256(IDX).hexdigest()
+def test_a_damaged_gzip_file_gives_the_right_bytes_or_none(tmp_path):
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
     target.mkdir()
@@ -27,7 +27,7 @@ def test_a_damaged_gzip_file_gives_the_right_bytes_or_none(tmp_path, capsys):
         (source / "some.gz").write_bytes(content)
         (target / "some").unlink(missing_ok=True)
         try:
-            fetch([f"file:{source}"], {"some": digest}, target)
+            fetch([f"file:{source}"], {"some": hashlib.sha256(IDX).hexdigest()}, target)
         except SourceError as error:
             assert len(str(error).splitlines()) == 2
             assert not (target / "some").exists()
@@ -41,30 +41,24 @@ def test_a_damaged_wheel_gives_nothing(tmp_path):
         file.writestr(archives.PICKLE, gzip.compress(pickle.dumps({"not": "MNIST"}), mtime=0))
     for content in damaged(wheel.getvalue(), "wheel"):
         (tmp_path / "some.whl").write_bytes(content)
-        with pytest.raises(SourceError) as refusal:
+        with pytest.raises(SourceError, match=r"\A[^\n]*\Z"):
             mnist_files(tmp_path / "some.whl")
-        assert "\n" not in str(refusal.value)
 
 
 def test_damaged_idx_bytes_are_read_or_refused():
     for content in damaged(IDX, "idx"):
         try:
-            array = read_idx(io.BytesIO(content), "some")
+            assert read_idx(io.BytesIO(content), "some").size <= len(content)
         except IdxError as error:
             assert str(error).startswith("some: ")
-        else:
-            assert array.size <= len(content)
 
 
 def test_a_damaged_table_is_read_or_refused(tmp_path):
-    header = ",".join(["label", *(f"pixel{i}" for i in range(784))])
-    whole = (header + "\n" + "\n".join(",".join(["7"] + ["0", "255"] * 392) for _ in range(3)) + "\n").encode()
-    for content in damaged(whole, "csv"):
+    for content in damaged(f"{CSV}\n".encode(), "csv"):
         (tmp_path / "some.csv").write_bytes(content)
         try:
             images, labels = read_csv(tmp_path / "some.csv", 10)
         except TableError as error:
-            assert str(error).startswith(f"{tmp_path}/some.csv: expected")
-            assert "\n" not in str(error)
+            assert str(error).startswith(f"{tmp_path}/some.csv: expected") and "\n" not in str(error)
         else:
             assert images.shape == (len(labels), 28, 28)

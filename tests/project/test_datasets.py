@@ -9,11 +9,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits
 
-from tests.clones import MODEL, read_json, small_clone
+from mnist.core.params import load_dataset
+from tests.clones import MODEL, QUICK, SMALL, digest, read_json, small_clone
 from tests.conftest import ROOT
 from tests.digits import render
-
-pytestmark = pytest.mark.slow
 
 # As EMNIST's balanced classes: digits, capitals, and the small letters that look unlike theirs.
 FONTS = ["DejaVuSans", "DejaVuSerif", "STIXGeneral", "cmr10", "cmtt10"]
@@ -35,84 +34,119 @@ def draw(folder, characters, pictures, wide=1):
             turned.save(folder / text / f"{picture}.png")
 
 
-def shape_of(path):
-    with Image.open(path) as image:
-        return image.height, image.width
+def collect(clone, *arguments):
+    """Make ../pictures a data set; its first line of output. The recipe stays small and quick."""
+    said = clone.run("python", "-m", "apps.collect", "../pictures", *arguments)
+    clone.edit(lambda recipe: recipe.update(train=QUICK, model=SMALL))
+    return said.splitlines()[0]
 
 
+def answers(clone, *files):
+    """What the clone's export reads in the pictures."""
+    rows = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", *map(str, files)).splitlines()[1:]
+    return [row.split(",")[1] for row in rows]
+
+
+def card(clone):
+    return (clone.folder / "models/export/README.md").read_text(encoding="utf-8")
+
+
+def failure(clone, *command):
+    """What a command that fails says on standard error."""
+    process = clone.start(*command)
+    _, errors = process.communicate()
+    assert process.returncode
+    return errors.splitlines()
+
+
+def test_each_data_set_of_the_project_is_right_and_has_files_of_its_own():
+    datasets = [load_dataset(path.stem, ROOT / "datasets") for path in (ROOT / "datasets").glob("*.yaml")]
+    assert len(datasets) >= 2
+    hashes = [value for dataset in datasets for value in dataset.digests.values()]
+    assert len(set(hashes)) == len(hashes) == 4 * len(datasets)
+
+
+@pytest.mark.slow
+def test_a_misspelt_data_set_is_one_line_with_the_nearest_name(tmp_path):
+    clone = small_clone(tmp_path)
+    clone.edit(lambda recipe: recipe.update(dataset="digist"))
+    (line,) = [line for line in failure(clone, "dvc", "repro") if line.startswith("error: ")]
+    expected = "expected a file of datasets/, found no datasets/digist.yaml; did you mean 'digits'?"
+    assert line == f"error: params.yaml: dataset: {expected}"
+
+
+@pytest.mark.slow
 def test_47_classes_from_folders_to_answers(tmp_path):
     clone = small_clone(tmp_path)
     draw(tmp_path / "pictures", BALANCED, 30)
-    said = clone.run("python", "-m", "apps.collect", "../pictures", "letters", "--as", "digits", "--title", "Letters")
-    assert said.splitlines()[0] == "1,128 pictures to train on, 282 to test with, 0 left out"
+    said = collect(clone, "letters", "--as", "digits", "--title", "Letters")
+    assert said == "1,128 pictures to train on, 282 to test with, 0 left out"
     clone.run("dvc", "repro")
-    metrics = read_json(clone, "metrics/evaluate.json")
-    assert metrics["accuracy"] > 0.7 and len(metrics["classes"]) == 47  # 0.02 is chance
-    card = (clone.folder / "models/export/README.md").read_text(encoding="utf-8")
-    assert "telling 47 classes apart" in card and "of the classes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, A, B, C," in card
-    answer = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", "../pictures/A/3.png")
-    assert answer.splitlines()[1].split(",")[1] == "A"
+    assert read_json(clone, "metrics/evaluate.json")["accuracy"] > 0.7  # 0.02 is chance
+    assert len((clone.folder / "metrics/classes.csv").read_text().splitlines()) == 1 + 47
+    assert "telling 47 classes apart" in card(clone)
+    assert "of the classes 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, A, B, C," in card(clone)
+    assert answers(clone, "../pictures/A/3.png") == ["A"]
     for name in ("samples", "confusion", "misclassified"):
-        rows, columns = shape_of(clone.folder / f"metrics/plots/{name}.png")
-        assert 100 < rows < 2500 and 300 < columns < 2500
+        with Image.open(clone.folder / f"metrics/plots/{name}.png") as image:
+            assert 100 < image.height < 2500 and 300 < image.width < 2500
 
 
+@pytest.mark.slow
 def test_images_of_another_shape_from_folders_to_answers(tmp_path):
     clone = small_clone(tmp_path)
     draw(tmp_path / "pictures", "AB", 150, wide=2)
-    clone.run("python", "-m", "apps.collect", "../pictures", "wide", "--shape", "24", "48")
-    clone.edit(lambda params: params["export"]["formats"].remove("litert_int8"))  # may err in one of so few
+    collect(clone, "wide", "--shape", "24", "48")
+    clone.edit(lambda recipe: recipe["export"]["formats"].remove("litert_int8"))  # may err in one of so few
     clone.run("dvc", "repro")
-    assert (clone.folder / "data/csv/train.csv").read_text().startswith("label,pixel0,")
-    assert ",pixel1151\n" in (clone.folder / "data/csv/train.csv").read_text()
+    header = (clone.folder / "data/csv/train.csv").read_text().splitlines()[0]
+    assert header.startswith("label,pixel0,") and header.endswith(",pixel1151")
     assert read_json(clone, "metrics/evaluate.json")["accuracy"] > 0.8  # 0.5 is chance
-    answer = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", "../pictures/B/3.png")
-    assert answer.splitlines()[1].split(",")[1] == "B"
-    assert "float32 `(n, 24, 48, 1)`" in (clone.folder / "models/export/README.md").read_text(encoding="utf-8")
+    assert answers(clone, "../pictures/B/3.png") == ["B"]
+    assert "float32 `(n, 24, 48, 1)`" in card(clone)
 
 
-def accuracy(clone, files):
-    """How many pictures the clone's export reads right, of those in folders named as their class."""
-    rows = clone.run("python", "-m", "apps.predict", "--csv", "--accept-all", *map(str, files)).splitlines()[1:]
-    return np.mean([row.split(",")[1] == path.parent.name for row, path in zip(rows, files, strict=True)])
-
-
-def test_an_earlier_model_is_adapted_to_a_few_pictures_of_ones_own(tmp_path):
+@pytest.mark.slow
+def test_pictures_of_ones_own_from_folder_to_answer_afresh_and_from_an_earlier_model(tmp_path):
     clone, digits, held_out = small_clone(tmp_path), load_digits(), []
     for number, (image, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        path = tmp_path / ("pictures" if number < 200 else "held out") / str(digit) / f"{number}.png"
+        path = tmp_path / ("pictures" if number < 500 else "held out") / str(digit) / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         render(image).save(path)
-        held_out += [path] if number >= 200 else []
-    clone.run("dvc", "get", str(ROOT), "models/MNIST_keras_CNN.h5", "-o", "models/initial/", "--remote", "released")
-    clone.run("python", "-m", "apps.collect", "../pictures", "own", "--as", "digits")
-    found = {}
-    for training in ("adapt", "afresh"):
-        clone.edit(lambda params, chosen=training: params.update(architecture="bn_cnn", training=chosen))
-        if training == "afresh":
-            clone.edit(lambda params: params["trainings"].update(afresh=without_initial_weights(params)))
+        held_out += [path] if number >= 500 else []
+    (clone.folder / "released").mkdir(exist_ok=True)
+    clone.run("dvc", "get", str(ROOT), MODEL, "-o", "released/MNIST_keras_CNN.h5", "--remote", "released")
+    clone.run("python", "-m", "apps.collect", "../pictures", "own", "--as", "digits", "--title", "My digits")
+    accuracy = {}
+    for recipe in ("small_data", "adapt"):  # the first is what collect chose
+        if recipe == "adapt":
+            clone.run("cp", "recipes/adapt.yaml", "params.yaml")
+        clone.edit(lambda recipe: recipe["export"].update(formats=["onnx"]))
         said = clone.run("dvc", "repro")
         taken = "weights taken for conv0, bn0, conv1, bn1, conv2, bn2, conv3, bn3, fc1, fco; fresh: none"
-        assert (taken in said) == (training == "adapt")
-        found[training] = accuracy(clone, held_out)
-    assert found["adapt"] > max(0.97, found["afresh"] + 0.01)
+        assert (taken in said) == (recipe == "adapt")
+        assert f"# My digits: the recipe `{recipe}`" in card(clone)
+        right = [text == path.parent.name for text, path in zip(answers(clone, *held_out), held_out, strict=True)]
+        accuracy[recipe] = np.mean(right)
+    assert accuracy["small_data"] > 0.9
+    assert accuracy["adapt"] > 0.97  # after a third of the epochs
 
 
-def without_initial_weights(params):
-    return {name: value for name, value in params["trainings"]["adapt"].items() if name != "initial_weights"}
-
-
-def test_a_changed_earlier_model_is_trained_from_again_and_a_missing_one_is_named(tmp_path):
+@pytest.mark.slow
+def test_a_training_from_an_earlier_model_follows_that_model(tmp_path):
     clone = small_clone(tmp_path)
     clone.run("dvc", "repro", "train")
-    shutil.copy(clone.folder / MODEL, clone.folder / "models/initial/first.h5")
-    clone.edit(lambda params: params["trainings"]["quick"].update(initial_weights="models/initial/first.h5", epochs=1))
-    assert "models/initial/first.h5: weights taken for" in clone.run("dvc", "repro", "train")
+    shutil.copy(clone.folder / MODEL, clone.folder / "first.h5")
+    initial = {"file": "first.h5", "sha256": digest(clone)}
+    clone.edit(lambda recipe: recipe["train"].update(initial_weights=initial, epochs=1))
+    assert "first.h5: weights taken for" in clone.run("dvc", "repro", "train")
     assert "weights taken" not in clone.run("dvc", "repro", "train")
-    shutil.copy(clone.folder / MODEL, clone.folder / "models/initial/first.h5")
+    shutil.copy(clone.folder / MODEL, clone.folder / "first.h5")
+    found = f"expected that of first.h5, {digest(clone)}, found {initial['sha256']}"
+    line = f"error: params.yaml: train.initial_weights.sha256: {found}"
+    assert line in failure(clone, "dvc", "repro", "--force", "--single-item", "train")
+    clone.edit(lambda recipe: recipe["train"]["initial_weights"].update(sha256=digest(clone, "first.h5")))
     assert "weights taken for" in clone.run("dvc", "repro", "train")
-    (clone.folder / "models/initial/first.h5").unlink()
-    process = clone.start("dvc", "repro", "train")
-    _, errors = process.communicate()
-    assert process.returncode
-    assert "error: models/initial/first.h5: expected a model to start from, found no such file\n" in errors
+    (clone.folder / "first.h5").unlink()
+    line = "error: first.h5: expected a model to start from, found no such file"
+    assert line in failure(clone, "dvc", "repro", "--force", "--single-item", "train")
