@@ -1,13 +1,14 @@
-"""Where the seconds of a cold `dvc repro` go: for each stage import, read, fit, compute and write; the rest is DVC's.
+"""Where the seconds of a cold `dvc repro` go: each stage's, and those that DVC takes for itself.
 
-Clones this repository's HEAD into an empty folder, has DVC start each stage by benchmarks.phases, and reproduces; of
-several such runs, the table is that of the one whose time without the training is the median.
+Clones HEAD into an empty folder, gives the clone a recipe and has each stage note when its command starts and ends.
 
+Reads:  HEAD, recipes/NAME.yaml
 Writes: benchmarks/pipeline.json
-Run:    python -m benchmarks.pipeline
+Run:    python -m benchmarks.pipeline    (fast: 40 seconds); --recipe default: 8 minutes
 """
 
-import os
+import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,44 +18,44 @@ from typing import Any
 
 import yaml
 
-from benchmarks.phases import PHASES
 from benchmarks.report import report
 from mnist.core.errors import run
-from mnist.core.files import read_json
+from mnist.core.paths import PARAMS, RECIPES
 
-RUNS = 3
+PIPELINE = "dvc.yaml"
 
 
 def main() -> None:
-    """Several cold runs."""
-    runs = []
-    for _ in range(RUNS):
-        runs.append(cold_run())
-        print(f"run {len(runs)} of {RUNS}: {runs[-1][-1]['total']:.1f} s without the training", file=sys.stderr)
-    report("pipeline", sorted(runs, key=lambda rows: rows[-1]["total"])[RUNS // 2])
+    """Reproduce one clone."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pipeline", description=__doc__.split("\n")[0])
+    parser.add_argument("--recipe", default="fast", help="a file of recipes/, without .yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        report("pipeline", cold_run(parser.parse_args().recipe, Path(folder)))
 
 
-def cold_run() -> list[dict[str, Any]]:
-    """Reproduce a fresh clone: a row of seconds for each stage, for DVC itself, and for their sums."""
-    with tempfile.TemporaryDirectory() as scratch:
-        clone, phases = Path(scratch, "clone"), Path(scratch, "phases")
-        subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
-        pipeline = clone / "dvc.yaml"
-        text = pipeline.read_text(encoding="utf-8").replace("python -m stages.", "python -m benchmarks.phases stages.")
-        pipeline.write_text(text, encoding="utf-8")
-        start = time.perf_counter()
-        subprocess.run(
-            ["dvc", "repro"], cwd=clone, env=os.environ | {"PHASES": str(phases)}, check=True, stdout=sys.stderr
-        )
-        total = time.perf_counter() - start
-        seconds = {stage: read_json(phases / f"stages.{stage}.json") for stage in yaml.safe_load(text)["stages"]}
-    rows = [{"stage": stage, **spent, "total": sum(spent.values())} for stage, spent in seconds.items()]
-    sums = {name: sum(row[name] for row in rows) for name in (*PHASES, "total")}
-    nothing = dict.fromkeys(PHASES)
-    rows.append({"stage": "dvc", **nothing, "total": total - sums["total"]})
-    rows.append({"stage": "all", **sums, "total": total})
-    rows.append({"stage": "all but fit", **nothing, "total": total - sums["fit"]})
-    return [row | {"times_fit": row["total"] / sums["fit"]} for row in rows]
+def cold_run(recipe: str, folder: Path) -> list[dict[str, Any]]:
+    """Reproduce a fresh clone in an empty folder: a row of seconds for each stage, for DVC itself, and for the sum."""
+    clone, noted = folder / "clone", folder / "noted"
+    noted.mkdir()
+    subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
+    shutil.copyfile(clone / RECIPES / f"{recipe}.yaml", clone / PARAMS)
+    pipeline = yaml.safe_load((clone / PIPELINE).read_text(encoding="utf-8"))
+    for name, stage in pipeline["stages"].items():
+        now = f"date +%s.%N >> {noted / name}"
+        stage["cmd"] = [now, stage["cmd"], now]
+    (clone / PIPELINE).write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")
+    start = time.perf_counter()
+    subprocess.run(["dvc", "repro"], cwd=clone, check=True, stdout=sys.stderr)
+    total = time.perf_counter() - start
+    rows = [{"stage": name, "seconds": seconds(noted / name)} for name in pipeline["stages"]]
+    dvc = total - sum(row["seconds"] for row in rows)
+    return [*rows, {"stage": "DVC itself", "seconds": dvc}, {"stage": f"all, {recipe}", "seconds": total}]
+
+
+def seconds(noted: Path) -> float:
+    """Between the two times in a file."""
+    start, end = map(float, noted.read_text().split())
+    return end - start
 
 
 if __name__ == "__main__":

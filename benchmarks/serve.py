@@ -27,16 +27,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import report
-from mnist.core.errors import run
+from mnist_reader.core.errors import run
 
 PICTURE = Path("docs/digit.png")
 CLIENTS, CROWD = 8, 200
 ROUNDS, SECONDS = 15, 2.0  # each round asks each service for so long
 COMMANDS = {
     "apps.serve": ["apps.serve", "--port"],
-    "smallest": ["uvicorn", "benchmarks.smallest_service:app", "--no-access-log", "--log-level", "error", "--port"],
-}
-ENVIRONMENT = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}  # as apps.serve sets it itself
+    "smallest": ["uvicorn", "benchmarks.smallest_service:app", "--http", "h11", "--no-access-log", "--port"],
+}  # with the same parser of HTTP
 Answer = tuple[int, float]  # status, and milliseconds
 
 
@@ -48,6 +47,8 @@ def main() -> None:
             for name, service in services.items():
                 asked = [pool.submit(ask, service["port"], SECONDS) for _ in range(CLIENTS)]
                 rounds[name].append([answer for client in asked for answer in client.result()])
+        for service in services.values():
+            service["cpu_ms"] = cpu(service["process"].pid)
         report("serve", [row(name, service, rounds[name]) for name, service in services.items()])
 
 
@@ -88,7 +89,7 @@ def answers(port: int) -> bool:
     """The service is there: it says something to the simplest question."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("GET", "/v2/health/ready")
+        connection.request("GET", "/health")
         return connection.getresponse().status > 0
     except OSError:
         return False
@@ -124,6 +125,12 @@ def memory(pid: int, field: str) -> float:
     return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(f"{field}:"))
 
 
+def cpu(pid: int) -> float:
+    """Milliseconds of processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def row(name: str, service: dict[str, Any], rounds: list[list[Answer]]) -> dict[str, Any]:
     """A service's figures: the median of its rounds, then what a crowd gets."""
     waits = [np.percentile([wait for _, wait in answers], [50, 99]) for answers in rounds]
@@ -133,6 +140,7 @@ def row(name: str, service: dict[str, Any], rounds: list[list[Answer]]) -> dict[
         "start_seconds": service["seconds"],
         "idle_mb": service["memory"],
         "pictures_per_second": median(len(answers) / SECONDS for answers in rounds),
+        "cpu_ms_per_picture": service["cpu_ms"] / sum(map(len, rounds)),
         "p50_ms": median(float(half) for half, _ in waits),
         "p99_ms": median(float(most) for _, most in waits),
         "crowd_200": statuses[200],

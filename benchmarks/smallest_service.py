@@ -1,17 +1,16 @@
 """The smallest service around the same reader, which apps.serve is measured beside: no limits, no logs, one thread.
 
-Run: python -m uvicorn benchmarks.smallest_service:app --no-access-log
+Run: python -m uvicorn benchmarks.smallest_service:app --http h11 --no-access-log
 """
 
 from typing import Any
 
 from fastapi import FastAPI, Request
 
-from mnist.core.paths import ONNX
-from mnist_reader.reader import Reader
+from mnist_reader import Reader
 
 app = FastAPI()
-reader = Reader(ONNX)
+reader = Reader()
 
 
 @app.post("/read")

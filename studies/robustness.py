@@ -23,14 +23,15 @@ from mnist.core.files import write_json
 from mnist.core.paths import ONNX, TEST_CSV
 from mnist.core.scoring import accuracy, calibration_error, doubts, is_right
 from mnist.core.table import read_csv
-from mnist.data.figures import save
+from mnist.data.figures import INK, MISTAKE, plain, save
+from mnist.learning.backend import keras_session
+from mnist.learning.model import predict
 from mnist_reader.core.pixels import SHAPE
 from mnist_reader.reader import Reader
 from studies.corruptions import CORRUPTIONS, corrupted
-from studies.figures import answered
 from studies.other_writers import HELD_OUT, digits, render
 from studies.paths import RESULTS
-from studies.trial import parse, recipe_named
+from studies.trial import parse, recipe_named, trial
 
 SIZES = (32, 64, 160, 320)  # pixels a side of a picture of one digit
 Ask = Callable[[np.ndarray], np.ndarray]  # uint8 images (n, rows, columns) → probabilities (n, classes)
@@ -44,6 +45,7 @@ class Answers(NamedTuple):
     probabilities: np.ndarray  # (n, classes)
 
 
+@keras_session()
 def main() -> None:
     """Ask the exported model or that of a recipe."""
     name = parse("studies.robustness", "Ask a model about corrupted images.", "name").name
@@ -54,12 +56,8 @@ def main() -> None:
 
 def of_recipe(name: str) -> dict[str, Any]:
     """The figures of a recipe's model."""
-    from mnist.learning.backend import keras_session
-    from mnist.learning.model import predict
-    from studies.trial import trial
-
     images, labels = read_csv(TEST_CSV)
-    with keras_session(), trial(recipe_named(name), "robustness") as (model, scores):
+    with trial(recipe_named(name), "robustness") as (model, scores):
         rows = [score(answers, labels) for answers in under_each(partial(predict, model), images, seed=0)]
         return {"accuracy": scores.accuracy} | summary(rows)
 
@@ -128,15 +126,18 @@ def read(reader: Reader, name: str, pictures: list[Image.Image], labels: np.ndar
     return figures
 
 
+@plain
 def sheet(shown: list[Answers], label: int, classes: tuple[str, ...]) -> Figure:
-    """One test image under each corruption, with the model's answer."""
-    said = [answers.probabilities[0] for answers in shown]
-    return answered(
-        np.concatenate([answers.images for answers in shown]),
-        [answers.kind.replace("_", " ") for answers in shown],
-        [f"{classes[answer.argmax()]}  {answer.max():.0%}" for answer in said],
-        [answer.argmax() == label for answer in said],
-    )
+    """The first of the images as it is and under each corruption, with the model's answer below."""
+    figure = Figure(figsize=(7.2, 8.8), dpi=110, layout="constrained")
+    for place, (kind, images, probabilities) in zip(figure.subplots(4, 4).ravel(), shown, strict=True):
+        best = probabilities[0].argmax()
+        place.imshow(255 - images[0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        place.set_title(kind.replace("_", " "), fontsize=9, color=INK)
+        said = f"{classes[best]}  {probabilities[0, best]:.0%}"
+        place.set_xlabel(said, fontsize=9, color=INK if best == label else MISTAKE)
+        place.set(xticks=[], yticks=[])
+    return figure
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Writes: studies/data/NAME/{train,test}.csv
 Run:    python -m studies.tables fashion_mnist
 """
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from mnist.core.params import load_dataset
 from mnist.data.conversion import write_tables
 from mnist.data.sources import fetch
 from studies.paths import TABLES
-from studies.trial import parse
 
 
 def main() -> None:
     """Write both tables, or neither."""
-    name = parse("studies.tables", "Download and convert a data set.", "name").name
+    parser = argparse.ArgumentParser(prog="python -m studies.tables", description="Download and convert a data set.")
+    parser.add_argument("name")
+    name = parser.parse_args().name
     dataset = load_dataset(name)
     with atomic(TABLES / name) as folder, tempfile.TemporaryDirectory() as scratch:
         folder.mkdir()

@@ -1,8 +1,7 @@
 """Train a recipe and score it, without the pipeline."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from mnist.core.params import load_dataset, load_recipe
 from mnist.core.paths import RECIPES
@@ -18,17 +17,10 @@ def recipe_named(name: str, seed: int = 0) -> Recipe:
     return load_recipe(RECIPES / f"{name}.yaml").model_copy(update={"seed": seed})
 
 
-@contextmanager
-def trial(recipe: Recipe, study: str) -> Iterator[tuple[keras.Model, Scores]]:
-    """The trained model and its scores; write the results within, as with `training_run`.
-
-    Args:
-        study: has checkpoints of its own.
-    """
-    train_csv, test_csv = tables_of(recipe.dataset)
+def trial(recipe: Recipe, study: str) -> AbstractContextManager[tuple[keras.Model, Scores]]:
+    """The trained model and its scores, as `train_and_score` gives them; each study has checkpoints of its own."""
     checkpoints = STUDIES / f"{study}-{recipe.recipe}-{recipe.seed}"
-    with train_and_score(recipe, load_dataset(recipe.dataset), train_csv, test_csv, checkpoints) as (model, scores):
-        yield model, scores
+    return train_and_score(recipe, load_dataset(recipe.dataset), *tables_of(recipe.dataset), checkpoints)
 
 
 def parse(module: str, about: str, *names: str) -> argparse.Namespace:

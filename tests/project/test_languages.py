@@ -9,6 +9,7 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -21,138 +22,109 @@ from selenium.webdriver.support.wait import WebDriverWait
 from sklearn.datasets import load_digits
 
 from mnist_reader.about import About
-from mnist_reader.ink import EVEN, find_ink
-from mnist_reader.preparation import prepare
-from tests.apps.test_predict import fit
+from mnist_reader.preparation import digit_image
 from tests.clones import ROOT
 from tests.digits import render
 from tests.linear import describe, write_model
 from tests.tools import chromium, find, unavailable
 
 pytestmark = pytest.mark.slow
-PAGE = ROOT / "docs" / "languages.md"
+PAGE = (ROOT / "docs/languages.md").read_text(encoding="utf-8")
 CLASSES = ("0", "één", '"2"', "3\\", "[4, ]", "5", "6", "7", "8", "9")  # what JSON has to escape, and what it must not
 ABOUT = About("Digits", "none", CLASSES, "ink", 0.6, "1.0.0")
 PATIENCE = 60  # seconds until a wait is given up
 HEADERS = Path("/usr/include/onnxruntime")  # in the page
 NPM = {"npm_config_audit": "false", "npm_config_fund": "false", "npm_config_update_notifier": "false"}
+ELL = np.zeros((28, 28), np.uint8)  # the prepared L that the page describes
+ELL[3:23, 11:16] = ELL[18:23, 16:21] = 255
 
 
 def commands(heading):
     """The lines of the first block of commands below this heading, or text, of the page."""
-    text = PAGE.read_text(encoding="utf-8")
-    return re.search(r"```bash\n(.*?)```", text[text.index(heading) :], re.DOTALL)[1].splitlines()
+    return re.search(r"```bash\n(.*?)```", PAGE[PAGE.index(heading) :], re.DOTALL)[1].splitlines()
 
 
 def run(lines, folder):
-    """What these commands print."""
-    command = ["bash", "-e", "-c", "\n".join(lines)]
-    done = subprocess.run(command, cwd=folder, env=os.environ | NPM, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """What these commands print, errors included."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
+    done = subprocess.run(["bash", "-e", "-c", "\n".join(lines)], cwd=folder, env=os.environ | NPM, **options)
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-def install(lines, folder):
-    """Run the page's commands as far as `npm install`."""
-    find("npm")
+def run_or_skip(lines, folder, what):
+    """Run commands that need the network."""
     try:
         run(lines, folder)
     except AssertionError as error:
-        unavailable(f"npm install: {error}")
+        unavailable(f"{what}: {error}")
 
 
 @pytest.fixture(scope="module")
-def folder():
-    """A copy of what the page names, with a small model, whose files are gone afterwards: they are large."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copytree(
-            ROOT / "docs" / "languages",
-            folder / "docs" / "languages",
-            ignore=shutil.ignore_patterns("node_modules", "*.onnx", "*.bin", "about.json", "package-lock.json"),
-        )
-        export = folder / "models" / "export"
-        export.mkdir(parents=True)
-        write_model(export / "MNIST_keras_CNN.onnx", fit() / 3)
-        describe(export / "MNIST_keras_CNN.onnx", ABOUT.properties)
-        (export / "about.json").write_text(json.dumps(ABOUT._asdict()))
-        yield folder
+def place():
+    """A folder with what the page names, the page's l.bin, a small model, and pictures as files of 784 bytes.
 
-
-@pytest.fixture(scope="module")
-def probabilities(folder):
-    """A function from images `uint8` `(n, 28, 28)` to what Python's ONNX Runtime answers, `(n, 10)`."""
-    session = onnxruntime.InferenceSession(folder / "models" / "export" / "MNIST_keras_CNN.onnx")
-    return lambda images: session.run(None, {"image": images[..., None] / np.float32(255)})[0]
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Digits, half of a digit, noise and nothing: `uint8` `(n, 28, 28)`."""
-    digits = np.stack([prepare(render(image)) for image in load_digits().images[:20]])
-    halves = digits[:3] * (np.arange(28) < 14).astype(np.uint8)
+    `ask` is what Python's ONNX Runtime answers to images, `expected` what it answers to the pictures.
+    """
+    digits = load_digits()
+    x = np.stack([digit_image(render(image)) for image in digits.images])
+    flat = x.reshape(-1, 784) / 255  # ridge regression, softened so that some answers are unsure
+    weights = (
+        np.linalg.solve(flat.T @ flat + np.eye(784), flat.T @ np.eye(10)[digits.target]).astype(np.float32) * 10 / 3
+    )
     noise = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
-    return np.concatenate([digits, halves, noise, np.zeros((1, 28, 28), np.uint8)])
+    images = np.concatenate([x[:20], x[:3] * (np.arange(28) < 14).astype(np.uint8), noise, noise[:1] * 0])
+    with tempfile.TemporaryDirectory() as name:  # removed at once: what npm installs is large
+        folder, unwanted = Path(name), shutil.ignore_patterns("node_modules", "*.onnx", "*.bin", "about.json")
+        shutil.copytree(ROOT / "docs/languages", folder / "docs/languages", ignore=unwanted)
+        model = folder / "models/export/MNIST_keras_CNN.onnx"
+        model.parent.mkdir(parents=True)
+        write_model(model, weights)
+        describe(model, ABOUT.properties)
+        model.with_name("about.json").write_text(json.dumps(ABOUT._asdict()))
+        files = [folder / f"{number}.bin" for number in range(len(images))]
+        for path, image in zip([*files, folder / "short.bin"], [*images, images.ravel()[:783]], strict=True):
+            path.write_bytes(image.tobytes())
+        find("node")
+        run(commands("**To check"), folder)
+        session = onnxruntime.InferenceSession(model)
+
+        def ask(images):
+            return session.run(None, {"image": images[..., None] / np.float32(255)})[0]
+
+        yield SimpleNamespace(folder=folder, files=files, short=folder / "short.bin", ask=ask, expected=ask(images))
 
 
-@pytest.fixture(scope="module")
-def files(folder, images):
-    """The images as files of 784 bytes."""
-    paths = [folder / f"{number}.bin" for number in range(len(images))]
-    for path, image in zip(paths, images, strict=True):
-        path.write_bytes(image.tobytes())
-    return paths
-
-
-@pytest.fixture(scope="module")
-def short(folder):
-    """A file that lacks a byte."""
-    path = folder / "short.bin"
-    path.write_bytes(bytes(783))
-    return path
-
-
-def assert_says(line, row):
-    """The printed line gives the class, the percentage to its one digit, and `unsure` where the threshold says so."""
-    best = int(row.argmax())
-    name, percent, unsure = re.fullmatch(r"(.+) (\d+\.\d) %( unsure)?\n?", line).groups()
-    assert name == CLASSES[best]
-    assert abs(float(percent) - 100 * row[best]) < 0.0501
-    assert bool(unsure) == bool(row[best] < ABOUT.threshold)
-
-
-def assert_all_said(lines, rows):
+def assert_said(lines, rows):
+    """Each printed line gives the class, the percentage to its one digit, and `unsure` where the threshold says so."""
     for line, row in zip(lines, rows, strict=True):
-        assert_says(line, row)
-    unsure = [line for line in lines if line.endswith("unsure")]
-    assert 3 <= len(unsure) <= len(lines) - 3  # of both kinds, or nothing is tested
+        name, percent, unsure = re.fullmatch(r"(.+) (\d+\.\d) %( unsure)?\n?", line).groups()
+        assert name == CLASSES[row.argmax()]
+        assert abs(float(percent) - 100 * row.max()) < 0.0501
+        assert bool(unsure) == bool(row.max() < ABOUT.threshold)
 
 
-def ell():
-    """The picture that the page describes."""
-    picture = np.full((60, 60), 200, np.uint8)
+def assert_reads(place, here, command, sets, error):
+    """The page's command in the folder `here`, on its own picture, on sets of all others, and on a file cut short."""
+
+    def said(*paths):
+        return run([here, command.replace("../l.bin", " ".join(map(str, paths))) + " || true"], place.folder)
+
+    assert_said([said("../l.bin")], place.ask(ELL[None]))
+    assert_said([line for paths in sets for line in said(*paths).splitlines()], place.expected)
+    assert said(place.short) == f"error: {place.short}: {error}\n"
+
+
+def test_the_pictures_are_read_both_surely_and_unsurely(place):
+    assert 3 <= (place.expected.max(axis=1) < ABOUT.threshold).sum() <= len(place.expected) - 3
+    assert set(place.expected.argmax(axis=1)) == set(range(10))
+
+
+def test_example_of_the_preparation_is_what_python_prepares(place):
+    picture = np.full((60, 60), 200, np.uint8)  # as the page describes it
     picture[10:50, 20:30] = picture[40:50, 20:40] = 50
-    return picture
-
-
-def ell_prepared():
-    """What the page says it becomes."""
-    image = np.zeros((28, 28), np.uint8)
-    image[3:23, 11:16] = image[18:23, 16:21] = 255
-    return image
-
-
-@pytest.fixture(scope="module")
-def ell_file(folder):
-    """The file that the page's line writes."""
-    find("node")
-    run(commands("**To check"), folder)
-    return folder / "docs" / "languages" / "l.bin"
-
-
-def test_example_of_the_preparation_is_what_python_prepares(ell_file):
-    np.testing.assert_array_equal(prepare(ell()), ell_prepared())
-    assert ell_file.read_bytes() == ell_prepared().tobytes()
+    np.testing.assert_array_equal(digit_image(picture), ELL)
+    assert (place.folder / "docs/languages/l.bin").read_bytes() == ELL.tobytes()
 
 
 def in_javascript(pictures):
@@ -162,12 +134,9 @@ def in_javascript(pictures):
         "const prepared = JSON.parse(readFileSync(0)).map(prepare);"
         "console.log(JSON.stringify(prepared.map((pixels) => pixels && [...pixels])));"
     )
-    command = [find("node"), "--input-type=module", "-e", script]
-    browser = ROOT / "docs" / "languages" / "browser"
-    text = json.dumps([picture.tolist() for picture in pictures])
-    return json.loads(
-        subprocess.run(command, cwd=browser, input=text, capture_output=True, text=True, check=True).stdout
-    )
+    command, text = [find("node"), "--input-type=module", "-e", script], json.dumps([p.tolist() for p in pictures])
+    browser = ROOT / "docs/languages/browser"
+    return json.loads(subprocess.check_output(command, cwd=browser, input=text, text=True))
 
 
 def test_javascript_prepares_as_python_does():
@@ -180,12 +149,9 @@ def test_javascript_prepares_as_python_does():
     pale = [np.asarray(Image.fromarray(picture).resize((150, 150))) // 2 + 90 for picture in dark[:40]]
     cross = np.full((40, 40), 200, np.uint8)  # its ends fill more than half of each edge
     cross[9:31] = cross[:, 9:31] = 50
-    even = [
-        picture for picture in [*dark, *light, *wide, *specks, *pale, cross] if find_ink(picture).separability >= EVEN
-    ]
-    assert len(even) >= 80
-    expected = np.stack([prepare(picture) for picture in even]).astype(int)
-    off = np.abs(np.array(in_javascript(even)).reshape(expected.shape) - expected)
+    pictures = [*dark, *light, *wide, *specks, *pale, cross]
+    expected = np.stack([digit_image(picture) for picture in pictures]).astype(int)
+    off = np.abs(np.array(in_javascript(pictures)).reshape(expected.shape) - expected)
     # Levels of 255: where a centre lies on the border of two new pixels, rounding decides which of them gets it.
     assert off.max() <= 25 and off.mean() <= 0.1
 
@@ -194,76 +160,52 @@ def test_javascript_finds_no_ink_on_an_empty_picture():
     assert in_javascript([np.full((30, 40), 200, np.uint8), np.zeros((28, 28), np.uint8)]) == [None, None]
 
 
-def test_node_answers_as_python_does(folder, ell_file, images, files, short, probabilities):
+def test_node_answers_as_python_does(place):
+    find("npm")
     *before, last = commands("### Node")
-    install(before, folder)
-    assert_says(run([before[0], last], folder), probabilities(ell_prepared()[None])[0])
-    lines = run([before[0], last.replace("../l.bin", " ".join(map(str, files)))], folder).splitlines()
-    assert_all_said(lines, probabilities(images))
-    assert run([before[0], last.replace("../l.bin", str(short)) + " 2>&1 || true"], folder) == (
-        f"error: {short}: expected 784 bytes, found 783\n"
-    )
+    run_or_skip(before, place.folder, "npm install")
+    assert_reads(place, before[0], last, [place.files], "expected 784 bytes, found 783")
 
 
 @pytest.fixture(scope="module")
-def headers(folder):
+def headers(place):
     """The folder of onnxruntime_c_api.h: installed, or taken out of Debian 13's package without installing that."""
     if (HEADERS / "onnxruntime_c_api.h").exists():
         return HEADERS
     find("apt-get"), find("dpkg-deb")
-    addresses = run(["apt-get update --print-uris"], folder)
-    mirrors = re.findall(r"^'(\S+/debian/)dists/", addresses, re.MULTILINE)
+    mirrors = re.findall(r"^'(\S+/debian/)dists/", run(["apt-get update --print-uris"], place.folder), re.MULTILINE)
     if not mirrors:
         unavailable("needs onnxruntime_c_api.h, or a mirror of Debian among apt's sources")
-    private = folder / "apt"
-    (private / "lists" / "partial").mkdir(parents=True)
-    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    private, keys = place.folder / "apt", "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (private / "lists/partial").mkdir(parents=True)
     (private / "sources").write_text(f"deb [signed-by={keys}] {mirrors[0]} trixie main\n")
-    settings = {
-        "Dir::Etc::SourceList": private / "sources",
-        "Dir::Etc::SourceParts": "/dev/null",
-        "Dir::State::Lists": private / "lists",
-        "Dir::Cache": private,
-        "Acquire::Languages": "none",
-        "APT::Sandbox::User": "root",
-    }
-    apt = "apt-get -qq " + " ".join(f"-o {name}={value}" for name, value in settings.items())
-    try:
-        run([f"{apt} update", f"{apt} download libonnxruntime-dev", "dpkg-deb -x *.deb ."], private)
-    except AssertionError as error:
-        unavailable(f"Debian's libonnxruntime-dev: {error}")
+    places = {"Etc::SourceList": private / "sources", "Etc::SourceParts": "/dev/null"}
+    places |= {"State::Lists": private / "lists", "Cache": private}
+    apt = "apt-get -qq -o APT::Sandbox::User=root " + " ".join(f"-o Dir::{name}={at}" for name, at in places.items())
+    fetch = [f"{apt} update", f"{apt} download libonnxruntime-dev", "dpkg-deb -x *.deb ."]
+    run_or_skip(fetch, private, "Debian's libonnxruntime-dev")
     return private / HEADERS.relative_to("/")
 
 
-def test_c_answers_as_python_does(folder, ell_file, headers, images, files, short, probabilities):
+def test_c_answers_as_python_does(place, headers):
     find("gcc")
     here, *rest = [line for line in commands("### C\n") if not line.startswith("apt-get")]
     *build, last = [line for line in rest if not line.startswith(("pip", "unzip"))]
     (library,) = (Path(find_spec("onnxruntime").origin).parent / "capi").glob("libonnxruntime.so.*")
-    shutil.copy(library, folder / "docs" / "languages" / "c")
+    shutil.copy(library, place.folder / "docs/languages/c")
     strict = "gcc -std=c11 -Wall -Wextra -Wpedantic -Werror "
-    run([here, *(line.replace(str(HEADERS), str(headers)).replace("gcc ", strict) for line in build)], folder)
-    assert_says(run([here, last], folder), probabilities(ell_prepared()[None])[0])
-    lines = run([here, *(last.replace("../l.bin", str(file)) for file in files)], folder).splitlines()
-    assert_all_said(lines, probabilities(images))
-    assert run([here, last.replace("../l.bin", str(short)) + " 2>&1 || true"], folder) == (
-        f"error: {short}: expected a file of 784 bytes\n"
-    )
+    run([here, *(line.replace(str(HEADERS), str(headers)).replace("gcc ", strict) for line in build)], place.folder)
+    assert_reads(place, here, last, zip(place.files), "expected a file of 784 bytes")
 
 
 @pytest.fixture
-def browser(tmp_path):
-    with chromium(tmp_path, "--window-size=600,700") as driver:
-        yield driver
-
-
-@pytest.fixture
-def address(folder):
+def address(place):
     """The page of the example, installed and served as docs/languages.md says, on a free port."""
+    find("npm")
     *before, last = commands("### Browser")
-    install(before, folder)
+    run_or_skip(before, place.folder, "npm install")
     command = [sys.executable, "-u", *last.split()[1:], "0"]
-    here = folder / before[0].removeprefix("cd ")
+    here = place.folder / before[0].removeprefix("cd ")
     with subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             port = re.search(r"port (\d+)", server.stdout.readline())[1]
@@ -289,33 +231,37 @@ def requests(browser):
     return [url for url in urls if url.scheme in ("http", "https", "ws", "wss")]
 
 
-def test_browser_answers_as_python_does_and_asks_no_other_host(browser, address, images, files, short, probabilities):
+@pytest.fixture
+def browser(tmp_path):
+    with chromium(tmp_path, "--window-size=600,700") as driver:
+        yield driver
+
+
+def test_browser_answers_as_python_does_and_asks_no_other_host(place, browser, address):
     wait = WebDriverWait(browser, PATIENCE)
     browser.get(address)
     output, chooser = (browser.find_element(By.TAG_NAME, name) for name in ("output", "input"))
     wait.until(lambda _: output.text == "ready")
 
-    def answer(act):
+    def answer(act, *arguments):
         browser.execute_script("document.querySelector('output').textContent = ''")
-        act()
+        act(*arguments)
         return wait.until(lambda _: output.text)
 
-    lines = [answer(lambda file=file: chooser.send_keys(str(file))) for file in files]
-    assert_all_said(lines, probabilities(images))
-    assert answer(lambda: chooser.send_keys(str(short))) == "error: expected 784 bytes, found 783"
+    assert_said([answer(chooser.send_keys, str(file)) for file in place.files], place.expected)
+    assert answer(chooser.send_keys, str(place.short)) == "error: expected 784 bytes, found 783"
 
     for points in ([(0, -100), (0, 0), (10, 100)], [(-60, -90), (60, -90), (0, 0), (-20, 100)]):
         browser.find_element(By.ID, "clear").click()
-        line = answer(lambda points=points: stroke(browser, points))
+        line = answer(stroke, browser, points)
         data = browser.execute_script(
             "return [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 160, 160).data]"
         )
         picture = np.array(data, np.uint8).reshape(160, 160, 4)[..., :3]
         assert picture.min() == 0 and picture.mean() < 254  # something was drawn
-        assert_says(line, probabilities(prepare(picture)[None])[0])
+        assert_said([line], place.ask(digit_image(picture)[None]))
 
     asked = requests(browser)
     assert {url.hostname for url in asked} == {"127.0.0.1"}
     loaded = {Path(url.path).name for url in asked if "node_modules" in url.path}
-    named = set(re.findall(r"`(ort[\w.-]+\.(?:mjs|wasm))`", PAGE.read_text(encoding="utf-8")))
-    assert loaded == named
+    assert loaded == set(re.findall(r"`(ort[\w.-]+\.(?:mjs|wasm))`", PAGE))
