@@ -114,11 +114,6 @@ class Training(Section):
     out_of_class: float = Field(default=0.0, ge=0, le=1)  # made-up pictures of no class, and as many blurred images
 
     @property
-    def open_ended(self) -> bool:
-        """Whether an epoch is the same however many follow, so that a finished training can go on for more."""
-        return self.schedule == "constant" and not self.plain_epochs
-
-    @property
     def soft_targets(self) -> bool:
         """Whether the loss compares with a probability for each class; smoothing and pictures of no class need that."""
         return bool(self.label_smoothing or self.out_of_class)

@@ -7,8 +7,6 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -27,13 +25,17 @@ History = list[dict[str, float]]  # a row for each epoch
 
 
 def key(recipe: Recipe, dataset: Dataset, data: Data) -> str:
-    """Hash of all that a training's weights depend on: recipe, classes, data, code and versions.
-
-    Where epoch k is the same however many follow, `epochs` is left out.
-    """
-    settings = recipe.train.model_dump(exclude={"epochs"} if recipe.train.open_ended else set())
+    """Hash of all that a training's weights depend on: recipe, classes, data, code and versions."""
     versions = [keras.__version__, tf.__version__, np.__version__]
-    known = [recipe.recipe, recipe.model, settings, dataset.classes, dataset.size, recipe.seed, versions]
+    known = [
+        recipe.recipe,
+        recipe.model,
+        recipe.train.model_dump(),
+        dataset.classes,
+        dataset.size,
+        recipe.seed,
+        versions,
+    ]
     digest = hashlib.sha256(json.dumps(known).encode())
     for array in data:
         digest.update(np.ascontiguousarray(array).data)
@@ -48,12 +50,12 @@ class Checkpoint:
     The SHA-256 of that file's bytes follows after them; HDF5 reads no further than its own end.
 
     A context: train and save the results within. Left without an error, the training is finished and the file is
-    removed, unless more epochs could follow; left by an error, the file stays for the next run.
+    removed; left by an error, the file stays for the next run.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, dataset: Dataset, data: Data) -> None:
         """The `folder` is for this training alone: every other file in it is deleted."""
-        self.path, self.training = folder / f"{key(recipe, dataset, data)}.weights.h5", recipe.train
+        self.path, self.epochs = folder / f"{key(recipe, dataset, data)}.weights.h5", recipe.train.epochs
         for stale in set(folder.glob("*")) - {self.path}:
             _remove(stale)
 
@@ -61,21 +63,11 @@ class Checkpoint:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        if kind is not None or not self.path.exists():
-            return
-        if self.training.open_ended:
-            with self._replaced() as scratch:
-                shutil.copyfile(self.path, scratch)
-                with h5py.File(scratch, "a") as file:
-                    file.attrs["finished"] = True
-        else:
+        if kind is None:
             _remove(self.path)
 
     def load(self, model: keras.Model) -> History:
         """Set a compiled `model` to the checkpoint, if there is one that serves.
-
-        A finished training's checkpoint is used only to extend it to more epochs; otherwise `dvc repro --force`
-        would skip the training.
 
         Returns:
             One row of history for each epoch already done; empty where the training starts afresh.
@@ -87,12 +79,9 @@ class Checkpoint:
             return []
         with h5py.File(self.path) as file:
             history: History = json.loads(file.attrs["history"])
-            finished = "finished" in file.attrs
-        if len(history) + finished > self.training.epochs:
-            return []
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.path)
-        print(f"going on after epoch {len(history)} of {self.training.epochs}", flush=True)
+        print(f"going on after epoch {len(history)} of {self.epochs}", flush=True)
         return history
 
     def save(self, model: keras.Model, history: History) -> None:
@@ -102,16 +91,10 @@ class Checkpoint:
             NoRoomError: the disk is too full for it.
         """
         require_room(self.path.parent, bytes_of(model))
-        with self._replaced() as scratch:
+        with atomic(self.path) as scratch:
             model.save_weights(scratch)
             with h5py.File(scratch, "a") as file:
                 file.attrs["history"] = json.dumps(history)
-
-    @contextmanager
-    def _replaced(self) -> Iterator[Path]:
-        """Give a scratch path for the new HDF5 file; with its digest it takes the place of the old."""
-        with atomic(self.path) as scratch:
-            yield scratch
             digest = bytes.fromhex(sha256(scratch))
             with scratch.open("ab") as file:
                 file.write(digest)

@@ -12,6 +12,7 @@ from mnist.learning.backend import keras, tf
 REFUSED_LAYERS = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 REFUSED_LAYERS |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # their vocabulary can be a file
 UNUSABLE = {"Input", "Layer", "Wrapper", "Optimizer", "LossScaleOptimizer"}  # a function, base classes, wrappers
+UNUSABLE |= {"MultiOptimizer", "OptimizerMap"}  # of several optimizers
 UNUSABLE |= {"CutMix", "MixUp"}  # mix images without their labels
 # What Keras 3.15 cannot save to HDF5, or not load again.
 UNUSABLE |= {"AugMix", "RandAugment", "RandomCrop", "Solarization", "Adafactor", "Lamb"}
@@ -29,7 +30,7 @@ def class_of(module: ModuleType, name: str) -> Any:
     return BatchNormalization if name == "BatchNormalization" else getattr(module, name)
 
 
-def unknown_argument(kind: type, arguments: Iterable[str]) -> str:
+def unknown_argument(kind: Any, arguments: Iterable[str]) -> str:
     """Which of the arguments a class of Keras does not have, and the one that it has instead; or nothing."""
     known = {name for cls in kind.__mro__ for name in inspect.signature(cls.__init__).parameters}
     unknown = [key for key in arguments if key not in known]
