@@ -1,1 +1,8 @@
-"""Programs that do the same work on many machines; Dask hands it out."""
+"""Scale to several machines: Dask hands experiments and pictures out to them."""
+
+import sys
+
+from mnist_reader.core.errors import require
+
+program = next((word for word in sys.orig_argv if word.startswith("cluster.")), "cluster")
+require(program, "requirements-dev.txt", "distributed", "dvc", "pyarrow")

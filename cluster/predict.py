@@ -6,23 +6,26 @@ Run: python -m cluster.predict pictures/ answers/
 
 import argparse
 import hashlib
+import io
 import json
-from itertools import islice
+import tempfile
 from pathlib import Path
+from typing import Any, get_type_hints
 
-import fsspec
-from distributed import Client, as_completed
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from cluster.answers import WRITERS, answer_part
-from cluster.engine import ClusterError, add_arguments, connected
-from cluster.pictures import Part, parts_of
-from mnist.core.errors import run
+from cluster.engine import ClusterError, add_arguments, completed, connected
+from cluster.pictures import Part, Picture, file_system, parts_of, pictures_of
+from mnist.core.errors import first_line, run
+from mnist.core.files import atomic
 from mnist.core.paths import ONNX
-from mnist_reader.command import cores
-from mnist_reader.reader import Reader
+from mnist_reader import PictureError, Reader
+from mnist_reader.command import Answer, answer, cores, digit_in
 
-AHEAD = 4  # parts for each worker that are handed out at a time
+TYPES = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
+COLUMNS = pa.schema({name: TYPES[kind] for name, kind in get_type_hints(Answer).items()} | {"error": pa.string()})
 
 
 def main() -> None:
@@ -30,27 +33,35 @@ def main() -> None:
     asked = parse()
     Reader(asked.model)  # so that a bad model is refused here
     model = asked.model.read_bytes()
-    parts = parts_of(asked.source)
-    files = {f"{asked.target}/{name}": part for name, part in zip(names(parts, model, asked), parts, strict=True)}
-    done = present(asked.target)
-    if done and not asked.resume:
-        raise ClusterError(f"{asked.target}: expected a new or empty folder, found {len(done)} files; see --resume")
-    if strange := done - {file.rpartition("/")[2] for file in files}:
-        raise ClusterError(f"{asked.target}: expected answers of this source and model, found {min(strange)}")
-    left = {file: part for file, part in files.items() if file.rpartition("/")[2] not in done}
-    with connected(asked.scheduler, asked.workers) as client:
-        failed = answer_all(client, left, model, asked)
-    total, now = (sum(part.pictures for part in each.values()) for each in (files, left))
-    print(f"{asked.target}: {total:,} pictures; of the {now:,} answered now, {failed:,} could not be read")
+    parts = named(parts_of(asked.source), [hashlib.sha256(model).hexdigest(), asked.column, asked.accept_all])
+    system, folder = file_system(asked.target)
+    target = system.unstrip_protocol(folder)  # an absolute address
+    names = {path.rpartition("/")[2] for path in system.ls(folder, detail=False)} if system.exists(folder) else set()
+    done = {name for name in names if name and not name.startswith(".")}  # with a dot, it is being written
+    if strange := done - (parts.keys() if asked.resume else set()):
+        expected = "answers to this source with this model" if asked.resume else "an empty folder, or --resume"
+        raise ClusterError(f"{asked.target}: expected {expected}, found {min(strange)}")
+    left = {name: part for name, part in parts.items() if name not in done}
+    total, failed = sum(part.pictures for part in left.values()), 0
+    with connected(asked.scheduler, asked.workers) as client, tqdm(total=total, unit=" pictures", disable=None) as bar:
+        shared = client.submit(bytes, model)  # sent once, and made anew if the worker that has it dies
+        common = (asked.column, shared, asked.accept_all)
+        tasks = [
+            client.submit(answer_part, part, f"{target}/{name}", *common, pure=False) for name, part in left.items()
+        ]
+        for future in completed(tasks):
+            count, errors = future.result()
+            bar.update(count)
+            failed += errors
+    print(f"{asked.target}: {total:,} pictures answered now, of which {failed:,} could not be read")
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m cluster.predict", description="Read the digits in many pictures.")
     parser.add_argument("source", help="folder, picture, .tar, .zip, .parquet, or a pattern; s3:// and gs:// as well")
-    parser.add_argument("target", type=absolute, help="folder for the answers, a file a part")
+    parser.add_argument("target", help="folder for the answers, a Parquet file a part")
     parser.add_argument("--resume", action="store_true", help="write what is missing in a target")
-    parser.add_argument("--form", choices=WRITERS, default="parquet", help="of the answers (default: parquet)")
     parser.add_argument("--column", default="image", help="of a Parquet file: the pictures' bytes (default: image)")
     parser.add_argument("--model", type=Path, default=Path(__file__).parents[1] / ONNX, help="ONNX file")
     parser.add_argument("--accept-all", action="store_true", help="one digit a picture, and none is unsure")
@@ -58,45 +69,46 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def absolute(target: str) -> str:
-    """A folder as workers find it, wherever they run."""
-    return target.rstrip("/") if "://" in target else str(Path(target).absolute())
+def named(parts: list[Part], settings: list[object]) -> dict[str, Part]:
+    """The parts by the names of their files, which differ where a part or the settings differ."""
+    digests = [hashlib.sha256(json.dumps([settings, part]).encode()).hexdigest() for part in parts]
+    return {f"part-{index:06}-{digests[index][:8]}.parquet": part for index, part in enumerate(parts)}
 
 
-def names(parts: list[Part], model: bytes, asked: argparse.Namespace) -> list[str]:
-    """The file of each part; it is another one where the part, the model or the settings differ."""
-    known = [hashlib.sha256(model).hexdigest(), asked.column, asked.accept_all]
-    digests = [hashlib.sha256(json.dumps([known, part]).encode()).hexdigest() for part in parts]
-    return [f"part-{index:06}-{digest[:8]}.{asked.form}" for index, digest in enumerate(digests)]
+def answer_part(part: Part, target: str, column: str, model: bytes, accept_all: bool) -> tuple[int, int]:
+    """Answer a part in one file, which is whole or not there; how many pictures, and how many were unreadable."""
+    with tempfile.TemporaryDirectory() as folder:
+        onnx = Path(folder, "model.onnx")
+        onnx.write_bytes(model)
+        reader = Reader(onnx, accept_all)
+    rows = [row for pictures in pictures_of(part, column) for row in answers(pictures, reader)]
+    content = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, COLUMNS), content)
+    system, path = file_system(target)
+    if system.protocol[0] == "file":
+        with atomic(Path(path)) as scratch:
+            scratch.write_bytes(content.getvalue())
+    else:
+        system.pipe_file(path, content.getvalue())  # a store shows an object when all of it has arrived
+    return len(rows), sum("error" in row for row in rows)
 
 
-def present(target: str) -> set[str]:
-    """The files in a folder; those that are being written do not count."""
-    system, path = fsspec.core.url_to_fs(target)
-    found = {name.rpartition("/")[2] for name in system.ls(path, detail=False)} if system.exists(path) else set()
-    return {name for name in found if name and not name.startswith(".")}
-
-
-def answer_all(client: Client, left: dict[str, Part], model: bytes, asked: argparse.Namespace) -> int:
-    """Hand out the parts, a few at a time; how many pictures could not be read."""
-    shared = client.submit(bytes, model)  # made anew where the worker that has it dies
-
-    def submit(file: str, part: Part) -> object:
-        return client.submit(answer_part, part, asked.column, shared, asked.accept_all, file, pure=False)
-
-    failed, waiting = 0, iter(left.items())
-    workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    running = as_completed([submit(*each) for each in islice(waiting, AHEAD * workers)])
-    with tqdm(total=sum(part.pictures for part in left.values()), unit=" pictures", disable=None) as bar:
-        for future in running:
-            if future.cancelled():
-                raise ClusterError("expected a connection that lasts, lost it; --resume goes on")
-            count, errors = future.result()
-            bar.update(count)
-            failed += errors
-            for each in islice(waiting, 1):
-                running.add(submit(*each))
-    return failed
+def answers(pictures: list[Picture], reader: Reader) -> list[dict[str, Any]]:
+    """The answer to each picture, or why there is none."""
+    rows, readable = [], []
+    for name, content in pictures:
+        row: dict[str, Any] = {"file": name.encode("utf-8", "backslashreplace").decode()}  # it need not be UTF-8
+        rows.append(row)
+        try:
+            if isinstance(content, bytes):
+                readable.append((row, digit_in(content, row["file"], reader.input_spec)))
+            else:
+                row["error"] = f"{row['file']}: {first_line(content)}"
+        except PictureError as error:
+            row["error"] = str(error)
+    for (row, _), reading in zip(readable, reader.classify([prepared for _, prepared in readable]), strict=True):
+        row |= answer(row["file"], reading)._asdict()
+    return rows
 
 
 if __name__ == "__main__":

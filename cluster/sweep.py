@@ -3,45 +3,67 @@
 Each experiment is one task: clone the commit, `dvc exp run`, push. At the end all are pulled and listed, best first.
 Experiments that the Git remote has already are not run again.
 
-Run: python -m cluster.sweep -S training=fast,best -S seed=0,1,2,3
+Run: python -m cluster.sweep -S train.learning_rate=0.002,0.004 -S seed=0,1
 """
 
 import argparse
+import hashlib
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from distributed import as_completed
+from distributed import Reschedule, get_worker
 from dvc.repo import Repo
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import get_hydra_sweeps
 
-from cluster.engine import ClusterError, add_arguments, connected
-from cluster.experiment import Experiment, finished, git, perform
+from cluster.engine import ClusterError, add_arguments, completed, connected
 from mnist.core.errors import first_line, run
 
-TRIES = 3  # connections to the scheduler, where one is lost
-COLUMNS = ("accuracy", "loss", "num_errors", "calibration_error")  # of metrics/evaluate.json
+SCRIPT = """
+# When the worker dies, standard input ends; this line then kills the script and all that it has started.
+exec 3<&0; (cat <&3 >/dev/null; kill -KILL 0) & exec 3<&- </dev/null
+unset OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS  # Dask sets them in its workers
+export DVC_NO_ANALYTICS=1 TF_NUM_INTRAOP_THREADS=$THREADS TF_NUM_INTEROP_THREADS=$THREADS
+set -e
+git clone --quiet --no-checkout "$ORIGIN" clone
+cd clone
+git checkout --quiet --detach "$COMMIT"
+cat > .dvc/config.local <<END
+[cache]
+dir = $PWD/../../cache
+['remote "$REMOTE"']
+url = $STORAGE
+END
+dvc exp run --pull --name "$NAME" "$@"
+dvc push --quiet  # before the record of the experiment, so that what is on record is whole
+dvc exp push --quiet --no-cache --force origin "$NAME"
+"""
+TABLE = ["exp", "show", "--no-pager", "--only-changed", "--drop", "Created|train_|val_|accuracy_|cal|model|data"]
+BEST_FIRST = ["--sort-by", "metrics/evaluate.json:accuracy", "--sort-order", "desc"]
 
 
 def main() -> None:
     """Run what the Git remote does not have, then list everything."""
     asked = parse()
-    experiments = planned(asked.settings, asked.remote, asked.threads)
-    done = finished(experiments[0].git)
-    left = [experiment for experiment in experiments if experiment.ref not in done]
+    place = place_of(asked.remote) | {"THREADS": str(asked.threads)}
+    experiments = planned(asked.settings, place)
+    left = missing(experiments, place)
     print(f"{len(experiments)} experiments, {len(experiments) - len(left)} done before", flush=True)
-    failed = run_all(left, asked) if left else 0
-    done = finished(experiments[0].git)
-    if arrived := [experiment for experiment in experiments if experiment.ref in done]:
-        name, url = experiments[0].storage
-        with Repo(config={"remote": {name: {"url": url}}}) as repo:
-            repo.experiments.pull(asked.remote, [experiment.name for experiment in arrived], pull_cache=True)
-        print_table(arrived)
-    if failed:
-        sys.exit(f"error: {failed} of {len(experiments)} experiments failed")
+    if left:
+        run_all({name: experiments[name] for name in left}, place, asked)
+        left = missing(experiments, place)
+    if arrived := [name for name in experiments if name not in left]:
+        with Repo(config={"remote": {place["REMOTE"]: {"url": place["STORAGE"]}}}) as repo:
+            repo.experiments.pull(asked.remote, arrived, pull_cache=True)
+        subprocess.run([sys.executable, "-m", "dvc", *TABLE, *BEST_FIRST], check=True)
+    if left:
+        sys.exit(f"error: {len(left)} of {len(experiments)} experiments failed")
 
 
 def parse() -> argparse.Namespace:
@@ -54,65 +76,89 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def planned(settings: list[str], remote: str, threads: int) -> list[Experiment]:
-    """The experiments that these settings stand for, of the commit that is checked out.
-
-    Raises:
-        ClusterError: it cannot be cloned from the remote as it is here, or DVC does not understand the settings.
-    """
+def place_of(git_remote: str) -> dict[str, str]:
+    """Where the experiments come from and go to, as variables of SCRIPT; a commit that is not there is refused."""
     if changed := git("status", "--porcelain", "--untracked-files=no"):
         raise ClusterError(f"{changed.split()[1]}: expected no change that is not committed, found one")
     commit = git("rev-parse", "HEAD")
-    if not git("branch", "--remotes", "--list", f"{remote}/*", "--contains", commit):
-        raise ClusterError(f"{commit[:7]}: expected this commit on the Git remote {remote}; `git push` brings it there")
-    address = git("remote", "get-url", remote)
+    if not git("branch", "--remotes", "--list", f"{git_remote}/*", "--contains", commit):
+        raise ClusterError(f"{commit[:7]}: expected this commit on the Git remote {git_remote}; `git push` it there")
+    origin = git("remote", "get-url", git_remote)
+    origin = str(Path(origin).resolve()) if Path(origin).exists() else origin
+    with Repo() as repo:  # it makes addresses absolute: DVC 3.67 finds no relative one from elsewhere
+        name = repo.config["core"].get("remote", "")
+        if not name:
+            raise ClusterError(".dvc/config: expected a default remote, found none")
+        return {"COMMIT": commit, "ORIGIN": origin, "REMOTE": name, "STORAGE": repo.config["remote"][name]["url"]}
+
+
+def planned(settings: list[str], place: dict[str, str]) -> dict[str, list[str]]:
+    """The settings of each experiment by its name, which commit, settings and number of threads decide."""
     try:
         sweeps = get_hydra_sweeps(to_path_overrides(settings))
     except Exception as error:  # hydra's and DVC's own
         raise ClusterError(f"-S {' -S '.join(settings)}: {first_line(error)}") from None
-    address = str(Path(address).resolve()) if Path(address).exists() else address
-    each = [tuple(f"{file}:{value}" for file, values in sweep.items() for value in values) for sweep in sweeps]
-    return [Experiment(commit, values, address, storage(), threads) for values in each]
+    each = [[f"{file}:{value}" for file, values in sweep.items() for value in values] for sweep in sweeps]
+    digests = [hashlib.sha256(json.dumps([values, place["THREADS"]]).encode()).hexdigest() for values in each]
+    return {f"{place['COMMIT'][:7]}-{digest[:8]}": values for digest, values in zip(digests, each, strict=True)}
 
 
-def storage() -> tuple[str, str]:
-    """(name, absolute address) of DVC's default remote; DVC 3.67 finds no relative one from elsewhere."""
-    with Repo() as repo:
-        name = repo.config["core"].get("remote", "")
-        if not name:
-            raise ClusterError(".dvc/config: expected a default remote, found none")
-        return name, repo.config["remote"][name]["url"]
+def missing(names: Iterable[str], place: dict[str, str]) -> list[str]:
+    """The experiments that the Git remote does not have."""
+    there = {line.rpartition("/")[2] for line in git("ls-remote", place["ORIGIN"], "refs/exps/*").splitlines()}
+    return [name for name in names if name not in there]
 
 
-def run_all(left: list[Experiment], asked: argparse.Namespace) -> int:
-    """Run experiments and say of each how it ended; how many failed."""
-    failed, started = 0, time.monotonic()
-    for _ in range(TRIES):
-        with connected(asked.scheduler, asked.workers) as client:
-            futures = {client.submit(perform, each, key=each.name, pure=False): each for each in left}
-            for future in as_completed(futures):
-                if future.cancelled():  # the connection was lost
-                    continue
-                experiment = futures[future]
-                left.remove(experiment)
-                reason = str(first_line(future.exception()) if future.exception() else future.result())
-                failed, reason = failed + bool(reason), f"failed: {reason}" if reason else "done"
-                print(f"{time.monotonic() - started:6.0f} s ", experiment.shown, "", reason, flush=True)
-        if not left:
-            return failed
-    raise ClusterError(f"{asked.scheduler}: expected a connection that lasts, lost it {TRIES} times")
+def git(*arguments: str) -> str:
+    """What git prints."""
+    process = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise ClusterError(process.stderr.partition("\n")[0])
+    return process.stdout.strip()
 
 
-def print_table(experiments: list[Experiment]) -> None:
-    """Print the experiments with their metrics, the most accurate first."""
-    rows = []
-    for experiment in experiments:
-        metrics = json.loads(git("show", f"{experiment.ref}:metrics/evaluate.json"))
-        rows.append([*(metrics[column] for column in COLUMNS), experiment.name, experiment.shown])
-    print("  ".join([f"{column:>{len(column)}}" for column in COLUMNS] + [f"{'experiment':16}", "settings"]))
-    for row in sorted(rows, key=lambda row: -row[0]):
-        figures = [f"{value:>{len(column)}.6g}" for column, value in zip(COLUMNS, row, strict=False)]
-        print("  ".join([*figures, *row[len(COLUMNS) :]]))
+def run_all(experiments: dict[str, list[str]], place: dict[str, str], asked: argparse.Namespace) -> None:
+    """Run experiments and say of each how it ended."""
+    started = time.monotonic()
+    with connected(asked.scheduler, asked.workers) as client:
+        shown = {
+            client.submit(perform, name, settings, place, key=name): " ".join(settings).replace("params.yaml:", "")
+            for name, settings in experiments.items()
+        }
+        for future in completed(shown):
+            error = first_line(future.exception()) if future.exception() else future.result()
+            end = f"failed: {error}" if error else "done"
+            print(f"{time.monotonic() - started:6.0f} s  {shown[future]}  {end}", flush=True)
+
+
+def perform(name: str, settings: list[str], place: dict[str, str]) -> str:
+    """Run one experiment in a clone of its own and push it; the line that says why it failed, or nothing."""
+    if not missing([name], place):  # a worker that died afterwards has pushed it
+        return ""
+    worker = get_worker()
+    key, path = worker.get_current_task(), f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    options = [word for setting in settings for word in ("-S", setting)]
+    with tempfile.TemporaryDirectory(dir=worker.local_directory) as scratch:  # Dask removes it if the worker dies
+        log = Path(scratch, "log")
+        with subprocess.Popen(
+            ["sh", "-c", f"exec >log 2>&1\n{SCRIPT}", "sh", *options],
+            cwd=scratch,
+            env=os.environ | place | {"NAME": name, "PATH": path},
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            while process.poll() is None:
+                task = worker.state.tasks.get(key)
+                if task is None or task.state == "cancelled":
+                    raise Reschedule  # nobody wants it here any more
+                time.sleep(0.2)
+        return reason(log.read_text(encoding="utf-8", errors="replace")) if process.returncode else ""
+
+
+def reason(output: str) -> str:
+    """The line of a failed script's output that says why."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it said nothing"]
+    return next((line for line in lines if line.lower().startswith(("error:", "fatal:"))), lines[-1])
 
 
 if __name__ == "__main__":

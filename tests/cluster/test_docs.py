@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 
 import dask
 import distributed  # noqa: F401  its defaults are dask.config's
@@ -29,12 +30,23 @@ def test_dask_knows_the_variables_that_docs_and_manifest_set():
         assert dask.config.get(key, "unknown") != "unknown", key
 
 
-def test_the_programs_take_every_option_that_docs_name():
-    for module in ("sweep", "predict", "train"):
-        source = (ROOT / f"cluster/{module}.py").read_text(encoding="utf-8")
-        source += (ROOT / "cluster/engine.py").read_text(encoding="utf-8")
-        for line in re.findall(rf"cluster\.{module} ([^\n|&)]*)", TEXT):
-            assert all(f'"{option}"' in source for option in re.findall(r"(?<= )--[a-z-]+", line)), line
+@pytest.mark.parametrize("module", ["sweep", "predict"])
+def test_the_program_takes_every_option_that_docs_name(module):
+    source = "".join((ROOT / f"cluster/{name}.py").read_text(encoding="utf-8") for name in (module, "engine"))
+    lines = re.findall(rf"cluster\.{module} ([^\n|&)]*)", TEXT)
+    assert lines
+    for line in lines:
+        assert all(f'"{option}"' in source for option in re.findall(r"(?<= )--[a-z-]+", line)), line
+
+
+@pytest.mark.parametrize("module", ["sweep", "predict"])
+def test_without_its_requirements_a_program_names_the_file_that_docs_name(module):
+    command = [sys.executable, "-S", "-m", f"cluster.{module}"]  # -S: without installed packages
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    install = "pip install --require-hashes -r requirements-dev.txt"
+    assert process.returncode == 1
+    assert process.stderr.replace("`", "") == f"error: cluster.{module} needs distributed; run {install}\n"
+    assert install in TEXT
 
 
 def test_workers_find_the_scheduler_of_the_manifest():
