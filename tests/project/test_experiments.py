@@ -73,7 +73,7 @@ def test_editing_the_training_reruns_what_depends_on_it_and_metrics_diff_shows_i
     accuracy = json.loads(clone.run("dvc", "metrics", "diff", "main", "--json"))["metrics/evaluate.json"]["accuracy"]
     assert accuracy["old"] > accuracy["new"] > 0
     params = json.loads(clone.run("dvc", "params", "diff", "main", "--json"))["params.yaml"]
-    assert params["train.epochs"] == {"old": QUICK["epochs"], "new": 1}
+    assert params["train.epochs"] == {"old": QUICK["epochs"], "new": 1, "diff": 1 - QUICK["epochs"]}
 
     clone.run("git", "checkout", "--quiet", "main")
     clone.run("dvc", "checkout")
