@@ -373,5 +373,5 @@ def test_what_is_no_data_set_is_refused_in_one_line_and_nothing_is_written(colle
 def test_a_missing_requirement_is_named_in_one_line(run_module):
     hide = "import sys; sys.modules['tqdm'] = None; from apps.collect import main; main()"
     done = run_module("-c", hide)
-    line = "error: apps.collect needs tqdm; run pip install --require-hashes -r requirements.txt\n"
+    line = "error: apps.collect needs tqdm; run `pip install --require-hashes -r requirements.txt`\n"
     assert (done.returncode, done.stderr) == (1, line)

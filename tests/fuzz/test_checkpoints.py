@@ -3,22 +3,22 @@
 import numpy as np
 import pytest
 
-from mnist.core.params import load_params
-from mnist.learning.checkpoint import checkpoints
-from tests.conftest import ROOT
+from mnist.learning.checkpoint import Checkpoint
+from tests.conftest import dataset_of, recipe_of
 from tests.fuzz.damage import damaged
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_damaged_checkpoint_changes_nothing_in_the_model(tiny_model, tmp_path, capsys):
-    pair = load_params(ROOT / "params.yaml").pair()
-    (checkpoint,) = checkpoints(tmp_path, pair, (np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8)))
+    data = np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8)
+    checkpoint = Checkpoint(tmp_path, recipe_of(), dataset_of(), data)
     checkpoint.save(tiny_model, [{"epoch": 1}])
     whole, weights = checkpoint.path.read_bytes(), tiny_model.get_weights()
     assert checkpoint.load(tiny_model) == [{"epoch": 1}]
     capsys.readouterr()
-    for content in damaged(whole, "checkpoint"):
+    cut = [whole[:place] for place in range(0, len(whole), len(whole) // 50)]
+    for content in [*damaged(whole, "checkpoint"), *cut]:
         checkpoint.path.write_bytes(content)
         if content != whole:
             assert checkpoint.load(tiny_model) == []

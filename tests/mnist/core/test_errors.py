@@ -3,56 +3,76 @@
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from mnist.core.errors import UserError, nearest, run
 from tests.conftest import ROOT
 
 
-def ended(statement):
-    """(exit status, lines of standard error) of a program whose `main` executes this."""
-    program = f"""
-from mnist.core.errors import UserError, run
-def main():
-    {statement}
-run(main)
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == ""
-    return done.returncode, done.stderr.splitlines()
+def printed(error):
+    """What a program prints whose `main` ends with this error."""
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    return end.value.code
 
 
 @pytest.mark.parametrize(
-    ("statement", "lines"),
+    ("error", "lines"),
     [
-        ("pass", []),
-        ("raise UserError('params.yaml: one\\nparams.yaml: two')", ["params.yaml: one", "params.yaml: two"]),
-        ("open('absent/file')", ["absent/file: No such file or directory"]),
-        ("raise KeyboardInterrupt", ["interrupted"]),
-        ("raise MemoryError", ["expected more memory than this machine has left"]),
-        ("raise UserError('x' * 1000)", ["x" * 300]),
-        ("raise UserError('\\n'.join('x' * 1000))", ["x"] * 20),
+        (UserError("params.yaml: one\nparams.yaml: two"), ["params.yaml: one", "params.yaml: two"]),
+        (FileNotFoundError(2, "No such file", "absent/file"), ["absent/file: No such file"]),
+        (OSError(28, "No space left on device"), ["operating system: No space left on device"]),
+        (KeyboardInterrupt(), ["interrupted"]),
+        (MemoryError(), ["expected more memory than this machine has left"]),
+        (UserError("x" * 1000), ["x" * 300]),
+        (UserError("\n".join("x" * 1000)), ["x"] * 20),
     ],
-    ids=["none", "ours", "a missing file", "interrupted", "memory", "long", "many lines"],
+    ids=["ours", "a missing file", "a full disk", "interrupted", "memory", "long", "many lines"],
 )
-def test_an_error_is_a_line_without_a_traceback(statement, lines):
-    status, printed = ended(statement)
-    assert status == bool(lines)
-    assert printed == [f"error: {line}" for line in lines]
+def test_an_error_is_printed_in_lines_that_say_so(error, lines):
+    assert printed(error).splitlines() == [f"error: {line}" for line in lines]
 
 
-def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_is_kept():
-    status, (line,) = ended("{}['absent']")
-    assert status == 1
-    found = re.fullmatch(r"error: KeyError: 'absent'; please report it with (\S+)", line)
-    report = Path(found[1])
-    assert report.read_text().startswith("Traceback (most recent call last):")
-    report.unlink()
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (KeyError("absent"), "KeyError: 'absent'"),
+        (ValueError("Exception encountered when…\n\n\x1b[1mno such thing\x1b[0m\n"), "ValueError: no such thing"),
+    ],
+    ids=["plain", "with a heading of Keras and colours"],
+)
+def test_an_unforeseen_error_is_one_line_and_its_traceback_is_kept(error, line, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (report,) = re.fullmatch(rf"error: {line}; please report it with (\S+)", printed(error)).groups()
+    assert Path(report).read_text().startswith("Traceback (most recent call last):")
 
 
-def test_a_heading_of_keras_and_colours_are_passed_over():
-    status, (line,) = ended("raise ValueError('Exception encountered when…\\n\\n\\x1b[1mno such thing\\x1b[0m\\n')")
-    assert status == 1
-    assert line.startswith("error: ValueError: no such thing; please report it with ")
-    Path(line.rpartition(" ")[2]).unlink()
+def test_a_program_that_fails_ends_with_status_1_and_without_a_traceback():
+    program = "from mnist.core.errors import UserError, run\ndef main():\n raise UserError('no')\nrun(main)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: no\n")
+    run(lambda: None)  # ends nothing
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "expected"),
+    [("Dens", ["Dense", "Conv2D"], "; did you mean 'Dense'?"), ("zzz", ["Dense"], ""), ("x", [], "")],
+)
+def test_the_nearest_name_is_proposed_if_there_is_one(name, names, expected):
+    assert nearest(name, names) == expected
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--epochs=3", 2), ("fast", 2)])
+def test_a_stage_says_what_it_does_and_takes_no_arguments(run_module, argument, code):
+    done = run_module("-m", "stages.download", argument)
+    assert done.returncode == code
+    said = done.stdout if argument == "--help" else done.stderr
+    assert said.startswith("usage: python -m stages.download [-h]")
+    assert ("Writes: data/raw" in said) == (argument == "--help")

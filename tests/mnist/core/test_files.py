@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mnist.core.files import NoRoomError, atomic, read_json, require_room, sha256, write_json
+from mnist.core.files import NoRoomError, atomic, read_json, require_room, sha256, size, write_json, write_table
 from tests.conftest import ROOT
 
 
@@ -19,96 +19,55 @@ def names(folder):
     return sorted(path.name for path in folder.rglob("*"))
 
 
-def test_a_file_appears_under_its_name_in_a_new_folder(tmp_path):
-    with atomic(tmp_path / "new" / "some.txt") as scratch:
-        scratch.write_text("whole")
-        assert scratch.name == "some.txt"
-        assert not (tmp_path / "new" / "some.txt").exists()
-    assert (tmp_path / "new" / "some.txt").read_text() == "whole"
-    assert names(tmp_path) == ["new", "some.txt"]
+def write(path, kind, text):
+    """Write a file, or a folder with a file named after the text."""
+    if kind == "file":
+        path.write_text(text)
+    else:
+        path.mkdir()
+        (path / text).write_text(text)
 
 
-def test_a_file_takes_the_place_of_the_old_one(tmp_path):
-    (tmp_path / "some.txt").write_text("old")
-    with atomic(tmp_path / "some.txt") as scratch:
-        scratch.write_text("new")
-    assert (tmp_path / "some.txt").read_text() == "new"
-    assert names(tmp_path) == ["some.txt"]
+def content(path):
+    return path.read_text() if path.is_file() else [part.read_text() for part in path.iterdir()]
 
 
-def test_a_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
-    old = tmp_path / "some"
-    old.mkdir()
-    (old / "gone.txt").write_text("old")
-    with atomic(old) as scratch:
-        scratch.mkdir()
-        (scratch / "new.txt").write_text("new")
-    assert names(tmp_path) == ["new.txt", "some"]
+@pytest.fixture(params=["file", "folder"])
+def kind(request):
+    return request.param
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_what_is_written_takes_its_place_as_a_whole(tmp_path, kind, old):
+    path = tmp_path / "new" / "some" if old is None else tmp_path / "some"
+    if old:
+        write(path, kind, old)
+    with atomic(path) as scratch:
+        write(scratch, kind, "new")
+        assert scratch.name == "some"
+        assert path.exists() == bool(old)
+    assert content(path) == ("new" if kind == "file" else ["new"])
+    assert [part.name for part in path.parent.iterdir()] == ["some"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_error_leaves_the_old_file_and_no_scratch(tmp_path, error):
-    (tmp_path / "some.txt").write_text("old")
-    with pytest.raises(error), atomic(tmp_path / "some.txt") as scratch:
-        scratch.write_text("half")
+@pytest.mark.parametrize("old", [None, "old"])
+def test_an_error_leaves_what_was_there_and_no_scratch(tmp_path, kind, old, error):
+    if old:
+        write(tmp_path / "some", kind, old)
+    before = names(tmp_path)
+    with pytest.raises(error), atomic(tmp_path / "some") as scratch:
+        write(scratch, kind, "half")
         raise error
-    assert (tmp_path / "some.txt").read_text() == "old"
-    assert names(tmp_path) == ["some.txt"]
+    assert names(tmp_path) == before
 
 
-def test_an_error_leaves_the_old_folder_and_no_scratch(tmp_path):
-    old = tmp_path / "some"
-    old.mkdir()
-    (old / "kept.txt").write_text("old")
-    with pytest.raises(ValueError), atomic(old) as scratch:
-        scratch.mkdir()
-        (scratch / "half.txt").write_text("half")
-        raise ValueError
-    assert names(tmp_path) == ["kept.txt", "some"]
-
-
-def test_an_error_leaves_nothing_where_nothing_was(tmp_path):
-    with pytest.raises(ValueError), atomic(tmp_path / "some") as scratch:
-        scratch.mkdir()
-        raise ValueError
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_block_that_writes_nothing_is_an_error_and_leaves_the_old_one(tmp_path, kind):
-    old = tmp_path / "some"
-    old.write_text("old") if kind == "file" else old.mkdir()
-    with pytest.raises(FileNotFoundError), atomic(old):
+    write(tmp_path / "some", kind, "old")
+    before = names(tmp_path)
+    with pytest.raises(FileNotFoundError), atomic(tmp_path / "some"):
         pass
-    assert names(tmp_path) == ["some"]
-
-
-def test_json_is_indented_ends_its_line_and_comes_back(tmp_path):
-    value = {"accuracy": 0.1, "classes": {"é": [1, 2]}}
-    write_json(tmp_path / "some.json", value)
-    text = (tmp_path / "some.json").read_text(encoding="utf-8")
-    assert text.startswith('{\n  "accuracy": 0.1,\n')
-    assert text.endswith("}\n")
-    assert json.loads(text) == read_json(tmp_path / "some.json") == value
-
-
-def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
-    write_json(tmp_path / "some.json", 1)
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "some.json", {"set": {1}})
-    assert (tmp_path / "some.json").read_text() == "1\n"
-
-
-@pytest.mark.parametrize("content", [b"", b"abc", bytes(3_000_000)])
-def test_sha256_is_that_of_the_bytes(tmp_path, content):
-    (tmp_path / "some").write_bytes(content)
-    assert sha256(tmp_path / "some") == hashlib.sha256(content).hexdigest()
-
-
-def test_sha256_of_abc_is_the_published_one(tmp_path):
-    """FIPS 180-2, appendix B.1."""
-    (tmp_path / "some").write_bytes(b"abc")
-    assert sha256(tmp_path / "some") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert names(tmp_path) == before
 
 
 def test_a_folder_that_cannot_be_written_is_refused_by_the_name_of_the_file(tmp_path, monkeypatch):
@@ -124,7 +83,6 @@ def test_a_folder_that_cannot_be_written_is_refused_by_the_name_of_the_file(tmp_
 WRITER = """
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from mnist.core.files import atomic
 with atomic(Path(sys.argv[1])) as scratch:
     scratch.write_text("from another process")
@@ -163,7 +121,6 @@ def test_the_scratch_of_a_killed_process_goes(tmp_path, writer):
     assert names(tmp_path) == ["some.txt"]
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
 def test_bytes_are_on_the_disk_before_they_are_moved_and_their_name_afterwards(tmp_path, monkeypatch, kind):
     done = []
     fsync, replace = os.fsync, Path.replace
@@ -179,9 +136,7 @@ def test_bytes_are_on_the_disk_before_they_are_moved_and_their_name_afterwards(t
     monkeypatch.setattr(os, "fsync", recorded_fsync)
     monkeypatch.setattr(Path, "replace", recorded_replace)
     with atomic(tmp_path / "some") as scratch:
-        if kind == "folder":
-            scratch.mkdir()
-        (scratch / "part" if kind == "folder" else scratch).write_text("whole")
+        write(scratch, kind, "part")
     parts = [tmp_path / "some/part"] if kind == "folder" else []
     before, after = [path.stat().st_ino for path in [*parts, tmp_path / "some"]], tmp_path.stat().st_ino
     assert done == [*before, "moved", after]
@@ -192,3 +147,28 @@ def test_a_disk_that_is_too_full_is_named_with_what_it_would_take(tmp_path, monk
     with pytest.raises(NoRoomError, match=r"some: expected 2\.0 MB free on the disk, found 1\.5 MB$"):
         require_room(tmp_path / "some", 2_000_000)
     require_room(tmp_path / "some", 1_500_000)
+
+
+def test_json_is_indented_ends_its_line_and_comes_back(tmp_path):
+    value = {"accuracy": 0.1, "classes": {"é": [1, 2]}}
+    write_json(tmp_path / "some.json", value)
+    text = (tmp_path / "some.json").read_text(encoding="utf-8")
+    assert text.startswith('{\n  "accuracy": 0.1,\n') and text.endswith("}\n")
+    assert json.loads(text) == read_json(tmp_path / "some.json") == value
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "some.json", {"set": {1}})
+    assert (tmp_path / "some.json").read_text(encoding="utf-8") == text
+
+
+def test_a_table_has_a_heading_a_line_for_each_row_and_nothing_for_a_missing_value(tmp_path):
+    write_table(
+        tmp_path / "some.csv", [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "name": 'a "b", c'}], ["epoch", "loss", "name"]
+    )
+    assert (tmp_path / "some.csv").read_bytes() == b'epoch,loss,name\n1,0.5,\n2,,"a ""b"", c"\n'
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(3_000_000)])
+def test_sha256_and_size_are_those_of_the_bytes(tmp_path, content):
+    (tmp_path / "some").write_bytes(content)
+    assert sha256(tmp_path / "some") == hashlib.sha256(content).hexdigest()
+    assert size(tmp_path / "some") == size(tmp_path) == len(content)

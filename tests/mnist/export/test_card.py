@@ -1,13 +1,59 @@
-"""What the model card says of a training."""
+"""What the model card and the checksums say, and that the card's code runs."""
 
-from mnist.core.sections import Training
-from mnist.export.card import made_up
+import hashlib
+import re
+import subprocess
+
+import numpy as np
+import pytest
+
+from mnist.core.sections import InitialWeights
+from mnist.export.card import card, checksums, made_up, prepared
+from mnist.export.formats import FORMATS
+from mnist.export.proof import Proof
+from tests.conftest import ABOUT, recipe_of
+from tests.mnist.export.conftest import forward
+
+pytestmark = pytest.mark.slow
 
 
-def test_the_card_says_which_images_were_made_up():
-    plain = Training(epochs=1, batch_size=1, optimizer={"Adam": {}}, learning_rate=0.1)
-    assert made_up(plain) == ""
-    added = plain.model_copy(update={"negatives": 0.1, "printed": 0.03})
-    assert made_up(added) == (
-        "\nMade-up images were added to these: 3% images drawn from fonts, 10% pictures of no class."
-    )
+def test_the_card_says_how_good_the_model_is_and_what_it_was_made_from(facts, tiny_model, test_part):
+    text = card(facts, [Proof("json", "some.json", 1234, 0.5, 0.0, 7)], {"json": FORMATS["json"]})
+    images, labels = test_part
+    answers = forward(tiny_model, images)
+    accuracy, loss = (answers.argmax(axis=1) == labels).mean(), -np.log(answers[range(360), labels]).mean()
+    assert re.search(rf"\| {accuracy:.2%} \| [\d.]+% to [\d.]+% \| {loss:.4f} \|", text)
+    assert "| some.json | 1,234 | 50.00% | 0.0e+00 | 7 |" in text
+    assert all(words in text for words in ("1,234 images", "56\nmore held out", "360 test images", ABOUT.licence))
+    assert all(f"{name} {digest}" in text for name, digest in facts.dataset.digests.items())
+    assert "noise 100.0%, letters 0.0%" in text
+    assert f"{tiny_model.count_params():,} parameters" in text
+
+
+def test_the_card_says_which_images_were_made_up_and_where_the_training_started():
+    assert made_up(recipe_of().train) == ""
+    initial = InitialWeights(file="released/x.h5", sha256="0" * 64)
+    text = made_up(recipe_of(out_of_class=0.1, printed=0.03, initial_weights=initial.model_dump()).train)
+    assert all(words in text for words in ("3% images drawn from fonts", "10% pictures of no class", "`released/x.h5`"))
+
+
+@pytest.mark.parametrize(
+    ("preparation", "shape", "words"),
+    [("ink", (28, 28), "20×20"), ("ink", (56, 28), "40×20"), ("fit", (28, 28), "whole picture")],
+)
+def test_the_card_says_how_a_picture_is_prepared(preparation, shape, words):
+    assert words in prepared(preparation, shape)
+
+
+def test_sha256sum_accepts_the_checksums_and_refuses_other_bytes(tmp_path):
+    folder = tmp_path / "export"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("b.txt", "sub/a.txt"):
+        (folder / name).write_text(name)
+    text = checksums(folder)
+    assert text.splitlines()[0] == f"{hashlib.sha256(b'b.txt').hexdigest()}  b.txt"
+    (folder / "SHA256SUMS").write_text(text)
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    (folder / "b.txt").write_text("other")
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 1

@@ -8,21 +8,24 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 from sklearn.datasets import load_digits
 
+from mnist.export.formats import FORMATS
 from mnist.export.wheel import file_name, load_wheel, write_wheel
 from mnist.learning.backend import quiet
-from mnist_reader.preparation import prepare
-from tests.conftest import ABOUT
+from mnist_reader.preparation import digit_image
+from tests.conftest import ABOUT, ROOT
 from tests.digits import render
 
 pytestmark = pytest.mark.slow
-NAME = "mnist_keras_cnn"
+NAME = "mnist_reader"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,9 @@ def probabilities(files):
     return lambda images: session.run(None, {"image": images[..., None] / np.float32(255)})[0]
 
 
-def test_the_record_names_each_file_with_its_hash(files):
+def test_the_wheel_holds_the_package_as_it_is_and_its_record_names_each_file_with_its_hash(files):
+    package = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in (ROOT / NAME).rglob("*.py")}
+    assert {name: content for name, content in files.items() if name.endswith(".py")} == package
     record = f"{NAME}-{ABOUT.version}.dist-info/RECORD"
     rows = list(csv.reader(io.StringIO(files[record].decode())))
     expected = [
@@ -59,31 +64,6 @@ def test_the_record_names_each_file_with_its_hash(files):
     assert sorted(rows) == sorted([*expected, [record, "", ""]])
 
 
-def test_no_module_of_the_wheel_names_this_project(files):
-    code = {name: content.decode() for name, content in files.items() if name.endswith(".py")}
-    assert {f"{NAME}/__init__.py", f"{NAME}/inference/reader.py"} < code.keys()
-    assert [name for name, text in code.items() if "import mnist" in text or "from mnist." in text] == []
-
-
-WRITE = """
-import sys
-from pathlib import Path
-from mnist.export.runtime import Source
-from mnist.export.wheel import write_wheel
-from mnist.learning.model import load_model
-from tests.conftest import ABOUT
-write_wheel(Source(load_model(Path(sys.argv[1])), Path(sys.argv[1]), None, ABOUT), Path(sys.argv[2]))
-"""
-
-
-def test_a_wheel_written_again_has_the_same_bytes(source, run_module, tmp_path):
-    """By two processes: TensorFlow counts names up within one."""
-    for name in "ab":
-        done = run_module("-c", WRITE, source.file, tmp_path / name)
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
 def test_the_proof_asks_a_copy_of_the_wheel(wheel, source, probabilities, real_digits):
     images = real_digits[0][-50:]
     np.testing.assert_allclose(load_wheel(wheel, source)(images), probabilities(images), atol=1e-6)
@@ -91,16 +71,14 @@ def test_the_proof_asks_a_copy_of_the_wheel(wheel, source, probabilities, real_d
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """The programs of a new virtual environment that holds the wheel and what pip installs with it."""
-    folder = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    command = [programs / "python", "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
-    # First the index is asked for what the wheel needs: where there is none, that is no failure of the wheel.
-    done = subprocess.run([*command, "--dry-run", "onnxruntime"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"pip install: {done.stderr[-300:]}")
-    subprocess.run([*command, wheel], check=True)
+    """The programs of a new virtual environment that holds the wheel and sees the libraries of this one."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", programs / "python"]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", wheel], check=True)
+    own = run(programs / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder)
+    Path(own.strip(), "libraries.pth").write_text(sysconfig.get_path("purelib"))
     return programs
 
 
@@ -112,33 +90,43 @@ def run(program, *arguments, folder):
     return done.stdout.decode()
 
 
-LOOK = f"""
-import base64, hashlib, json
-from importlib.metadata import distribution, distributions
-from importlib.util import find_spec
+LOOK = """
+import base64, hashlib, json, sys
+from importlib.metadata import distribution
+from mnist_reader import Reader
+Reader()
 def right(file):
     digest = base64.urlsafe_b64encode(hashlib.sha256(file.read_binary()).digest())
     return digest.decode().rstrip("=") == file.hash.value
-print(json.dumps({{
-    "wrong": [str(file) for file in distribution("{NAME}").files if file.hash and not right(file)],
-    "found": [name for name in ("tensorflow", "keras", "mnist", "apps", "stages", "tests") if find_spec(name)],
-    "distributions": [distribution.name.lower() for distribution in distributions()],
-}}))
+reader = distribution("mnist-reader")
+print(json.dumps({
+    "wrong": [str(file) for file in reader.files if file.hash and not right(file)],
+    "version": reader.version,
+    "requires": [name.partition(">")[0] for name in reader.requires],
+    "prefix": sys.modules["mnist_reader"].__file__.startswith(sys.prefix),
+    "modules": list({name.partition(".")[0] for name in sys.modules}),
+}))
 """
 
 
-def test_pip_installs_it_with_what_it_needs_and_nothing_of_this_project(installed, tmp_path):
+def test_pip_installs_it_whole_and_it_imports_what_it_requires_alone(installed, tmp_path):
     there = json.loads(run(installed / "python", "-c", LOOK, folder=tmp_path))
-    assert (there["wrong"], there["found"]) == ([], [])
-    assert {"mnist-keras-cnn", "numpy", "onnxruntime", "pillow"} < set(there["distributions"])
+    assert (there["wrong"], there["version"], there["prefix"]) == ([], ABOUT.version, True)
+    assert there["requires"] == ["numpy", "onnxruntime", "pillow"]
+    modules = set(there["modules"])
+    assert {"numpy", "onnxruntime", "PIL", "mnist_reader"} <= modules
+    ours = {path.stem for path in ROOT.iterdir() if path.is_dir()} - {"mnist_reader"}
+    assert not modules & (ours | {"tensorflow", "keras", "polars", "pydantic", "scipy", "sklearn", "h5py"})
 
 
 ASK = """
 import sys, numpy
-from mnist_keras_cnn import Reader
+from mnist_reader import Reader
 reader = Reader()
-numpy.save(sys.argv[2], reader.classifier(numpy.load(sys.argv[1])))
 print(reader.read(sys.argv[3]).text, reader.about.version, *reader.about.classes)
+pixels = numpy.load(sys.argv[1])[..., None]
+{usage}
+numpy.save(sys.argv[2], found)
 """
 
 
@@ -146,16 +134,17 @@ def test_the_installed_reader_answers_as_onnx_runtime_does_here(installed, proba
     images = real_digits[0][-200:]
     np.save(tmp_path / "images.npy", images)
     render(load_digits().images[3]).save(tmp_path / "digit.png")
-    printed = run(installed / "python", "-c", ASK, "images.npy", "answers.npy", "digit.png", folder=tmp_path)
+    *lines, last = FORMATS["wheel"].usage.splitlines()  # as in the model card
+    program = ASK.format(usage="\n".join([*lines, f"found = {last}"]))
+    printed = run(installed / "python", "-c", program, "images.npy", "answers.npy", "digit.png", folder=tmp_path)
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), probabilities(images), atol=1e-6)
-    expected = probabilities(prepare(tmp_path / "digit.png")[None]).argmax()
+    expected = probabilities(digit_image(tmp_path / "digit.png")[None]).argmax()
     assert printed.split() == [str(expected), ABOUT.version, *ABOUT.classes]
 
 
 def test_the_installed_command_reads_a_picture(installed, probabilities, tmp_path):
     render(load_digits().images[6]).save(tmp_path / "digit.png")
     (row,) = json.loads(run(installed / "mnist-read", "--json", "digit.png", folder=tmp_path))
-    (expected,) = probabilities(prepare(tmp_path / "digit.png")[None])
+    (expected,) = probabilities(digit_image(tmp_path / "digit.png")[None])
     assert (row["file"], row["digit"]) == ("digit.png", str(expected.argmax()))
     assert row["confidence"] == pytest.approx(expected.max(), abs=1e-5)
-    assert "digit.png" in run(installed / "mnist-read", "digit.png", folder=tmp_path)

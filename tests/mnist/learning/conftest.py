@@ -7,9 +7,32 @@ class Interrupted(Exception):
     """A training that was broken off."""
 
 
+@pytest.fixture(scope="package")
+def data(real_digits):
+    from tests.mnist.learning.trainings import IMAGES
+
+    return tuple(part[:IMAGES] for part in real_digits)
+
+
+@pytest.fixture(scope="package")
+def whole(data, tmp_path_factory):
+    """The result of a training that nothing interrupts; each is trained once."""
+    from tests.mnist.learning.trainings import saved_training
+
+    results = {}
+
+    def result(recipe):
+        name = recipe.model_dump_json()
+        if name not in results:
+            results[name] = saved_training(recipe, data, tmp_path_factory.mktemp("whole"))
+        return results[name]
+
+    return result
+
+
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Break the next training off right after it has written so many checkpoints, over all its networks."""
+    """Break the next training off right after it has written so many checkpoints."""
     from mnist.learning.checkpoint import Checkpoint
 
     def after(count):

@@ -30,21 +30,15 @@ def dots(row, column, n=64):
     return images
 
 
-def test_zero_bounds_leave_images_unchanged(real_digits):
-    images = real_digits[0][:16, ..., None] / np.float32(255)
-    assert distorted(images) == pytest.approx(images, abs=1e-6)
-
-
 @pytest.mark.parametrize("bound", [0.5, 1.5, 4.0])
 def test_a_shift_moves_a_dot_by_at_most_the_bound(bound):
-    moved = centroids(distorted(dots(14, 10), shift=bound)) - [14, 10]
+    found = distorted(dots(14, 10), shift=bound)
+    assert found.sum(axis=(1, 2, 3)) == pytest.approx(np.ones(64), abs=1e-5)
+    assert len({image.tobytes() for image in found}) == 64  # each in its own way
+    moved = centroids(found) - [14, 10]
     assert np.abs(moved).max() <= bound + 1e-4
     assert np.abs(moved).max(axis=0).min() > 0.8 * bound  # on each axis the 64 draws come near it
     assert moved.min(axis=0).max() < 0 < moved.max(axis=0).min()  # to both sides
-
-
-def test_a_shift_leaves_the_ink_as_much_as_it_was():
-    assert distorted(dots(14, 10), shift=4.0).sum(axis=(1, 2, 3)) == pytest.approx(np.ones(64), abs=1e-5)
 
 
 @pytest.mark.parametrize("bounds", [{"rotation": 30.0}, {"zoom": 0.2}, {"shear": 0.2}])
@@ -99,21 +93,9 @@ def test_a_flip_comes_on_top_of_a_shift():
     assert 0.7 < np.abs(moved).max() <= 1 + 1e-4
 
 
-def test_a_cutout_blanks_a_square_about_a_point_anywhere():
-    holes = distorted(np.ones((400, 28, 28, 1), np.float32), cutout=0.5)[..., 0] == 0
-    rows, columns = holes.any(axis=2), holes.any(axis=1)
-    assert np.array_equal(holes, rows[:, :, None] & columns[:, None, :])
-    for sides in (rows.sum(axis=1), columns.sum(axis=1)):
-        assert sides.max() == 14 and sides.min() >= 7 and (sides < 14).any()  # half of it may be outside
-    assert rows.any(axis=0).all() and columns.any(axis=0).all()
-
-
-def test_each_image_is_distorted_in_its_own_way():
-    assert len({image.tobytes() for image in distorted(dots(14, 10, n=16), shift=2.0)}) == 16
-
-
-def test_every_setting_changes_something(real_digits):
+def test_every_setting_changes_something_and_none_nothing(real_digits):
     images = real_digits[0][:16, ..., None] / np.float32(255)
+    np.testing.assert_array_equal(distorted(images), images)
     assert {*MOVING, *CHANGES} == set(Augmentation.model_fields)
     for name in Augmentation.model_fields:
         assert not np.allclose(distorted(images, **{name: 0.5}), images), name

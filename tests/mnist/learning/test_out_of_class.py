@@ -3,22 +3,19 @@
 import numpy as np
 import pytest
 
-from mnist.learning.fonts import JUDGED, LEARNT
-from mnist.learning.out_of_class import CHARACTERS, KINDS, Examples, letter, negatives
-from tests.digits import load
-
-NAMES = [str(digit) for digit in range(10)]
+from mnist.learning.fonts import HELD_OUT, TRAINED
+from mnist.learning.out_of_class import CHARACTERS, KINDS, Examples, letter, out_of_class
+from tests.conftest import CLASSES
 
 
 @pytest.fixture(scope="module")
-def examples():
-    images, labels = load()
-    return Examples(images, labels, NAMES)
+def examples(real_digits):
+    return Examples(*real_digits, CLASSES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_fills_the_box_as_mnists_digits_do(kind, examples):
-    found = negatives(50, examples, 0, [kind])
+    found = out_of_class(50, examples, 0, [kind])
     assert found.shape == (50, 28, 28) and found.dtype == np.uint8
     for image in found:
         rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
@@ -26,12 +23,12 @@ def test_each_kind_fills_the_box_as_mnists_digits_do(kind, examples):
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(examples):
-    assert np.array_equal(negatives(40, examples, 3), negatives(40, examples, 3))
-    assert not np.array_equal(negatives(40, examples, 3), negatives(40, examples, 4))
+    assert np.array_equal(out_of_class(40, examples, 3), out_of_class(40, examples, 3))
+    assert not np.array_equal(out_of_class(40, examples, 3), out_of_class(40, examples, 4))
 
 
-def test_no_font_is_both_learnt_and_judged_by():
-    assert not set(LEARNT) & set(JUDGED)
+def test_no_font_is_both_trained_on_and_held_out():
+    assert not set(TRAINED) & set(HELD_OUT)
 
 
 def test_a_sign_that_is_a_class_is_never_drawn(examples):
@@ -42,10 +39,10 @@ def test_a_sign_that_is_a_class_is_never_drawn(examples):
 
 
 def test_images_without_ink_do_not_stop_it():
-    blank = Examples(np.zeros((4, 28, 28), np.uint8), np.array([2, 3, 6, 8]), NAMES)
-    assert negatives(20, blank, 0, ["damaged", "touching"]).any(axis=(1, 2)).all()
+    blank = Examples(np.zeros((4, 28, 28), np.uint8), np.array([2, 3, 6, 8]), CLASSES)
+    assert out_of_class(20, blank, 0, ["damaged", "touching"]).any(axis=(1, 2)).all()
 
 
 def test_half_of_a_two_is_one_of_four_halves(examples):
     twos = examples.labels == 2
-    assert len(negatives(30, Examples(examples.images[twos], examples.labels[twos], NAMES), 1, ["damaged"])) == 30
+    assert len(out_of_class(30, Examples(examples.images[twos], examples.labels[twos], CLASSES), 1, ["damaged"])) == 30

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mnist.learning.randomness import Purpose, mix
+from mnist.learning.randomness import Purpose, derive_seed
 
-MIXED = {  # (seed, epoch, purpose, index): what NumPy promises never to change
+DERIVED = {  # (seed, epoch, purpose, index): what NumPy promises never to change
     (0, 0, Purpose.ORDER, 0): [2968811710, 3677149159],
     (1, 0, Purpose.ORDER, 0): [1835504127, 1731038949],
     (0, 1, Purpose.ORDER, 0): [3964924996, 1358922860],
@@ -14,17 +14,17 @@ MIXED = {  # (seed, epoch, purpose, index): what NumPy promises never to change
 }
 
 
-@pytest.mark.parametrize(("arguments", "expected"), MIXED.items())
+@pytest.mark.parametrize(("arguments", "expected"), DERIVED.items())
 def test_the_numbers_are_those_of_numpys_seed_sequence(arguments, expected):
-    assert mix(*arguments).tolist() == expected
-    assert mix(*arguments).dtype == "uint32"
+    assert derive_seed(*arguments).tolist() == expected
+    assert derive_seed(*arguments).dtype == "uint32"
 
 
 def test_each_argument_matters_and_so_does_its_place():
     places = [[2 if place == other else 0 for other in range(4)] for place in range(4)]
-    assert len({tuple(mix(*arguments)) for arguments in [[0, 0, 0, 0], *places]}) == 5
+    assert len({tuple(derive_seed(*arguments)) for arguments in [[0, 0, 0, 0], *places]}) == 5
 
 
 def test_no_index_is_the_index_0_and_the_largest_seed_is_good():
-    assert mix(3, 4, Purpose.LAYER).tolist() == mix(3, 4, Purpose.LAYER, 0).tolist()
-    assert mix(2**32 - 1, 0, Purpose.ORDER).tolist() != mix(0, 0, Purpose.ORDER).tolist()
+    assert derive_seed(3, 4, Purpose.LAYER).tolist() == derive_seed(3, 4, Purpose.LAYER, 0).tolist()
+    assert derive_seed(2**32 - 1, 0, Purpose.ORDER).tolist() != derive_seed(0, 0, Purpose.ORDER).tolist()
