@@ -1,7 +1,6 @@
 """Recipes and data sets: every mistake is one line with its dotted key."""
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from mnist.core.params import ParamsError, load_dataset, load_recipe
