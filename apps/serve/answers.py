@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from mnist_reader.reader import Digit as ReadDigit
-from mnist_reader.reader import Reading as ReadReading
+import mnist_reader
 
 PNG = "data:image/png;base64,"
 
@@ -67,20 +66,14 @@ class Detail(BaseModel):
     detail: str = Field(description="one line: what was expected and found")
 
 
-def reading(read: ReadReading, classes: tuple[str, ...], file: str | None, images: bool) -> dict[str, Any]:
-    """A `Reading` as plain values; built by hand because checking it against the class would take longer."""
+def reading(read: mnist_reader.Reading, classes: tuple[str, ...], file: str | None, images: bool) -> dict[str, Any]:
+    """What `mnist_reader` read, as the plain values of a `Reading`: checking them against the class takes longer."""
     digits = [digit(one, classes, images) for one in read.digits]
-    return {
-        "file": file,
-        "text": read.text,
-        "confidence": read.confidence,
-        "unsure": read.unsure,
-        "digits": digits,
-    }
+    return {"file": file, "text": read.text, "confidence": read.confidence, "unsure": read.unsure, "digits": digits}
 
 
-def digit(read: ReadDigit, classes: tuple[str, ...], images: bool) -> dict[str, Any]:
-    """A `Digit` as plain values."""
+def digit(read: mnist_reader.Digit, classes: tuple[str, ...], images: bool) -> dict[str, Any]:
+    """One of its digits as the plain values of a `Digit`."""
     values = {
         "label": read.label,
         "confidence": read.confidence,

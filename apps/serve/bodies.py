@@ -1,66 +1,76 @@
-"""Bodies of requests: read whole into memory, bounded in size, in time, and in their sum."""
+"""Bodies of requests: received whole into memory, bounded in size, in time, and in their sum."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
 
-from apps.serve.refusals import CLOSE, RETRY, RefusedError, refusal
-from apps.serve.settings import Limits
+from apps.serve.settings import CLOSE, RETRY, Limits
+
+SMALL = 2**16  # bytes of a body that are taken even where too many are held, so that small pictures are read
+DISCARDED = 10  # times the largest body: so much of a refused one is received, as clients send all before they read
 
 
-class Bodies:
-    """ASGI middleware: the application gets the whole body in its first message."""
+class RequestBodies:
+    """Counts the bytes of all bodies that this process holds."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
-        """One instance counts the bytes of all requests of this process."""
-        self.app, self._limits, self._held = app, limits, 0
+    def __init__(self, limits: Limits) -> None:
+        """Nothing is held yet."""
+        self._limits, self._held = limits, 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, or refuse it: 408, 413 or 503. Nothing happens where the client is gone."""
+    @asynccontextmanager
+    async def received(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body of a request.
+
+        Raises:
+            HTTPException: 408, 413 or 503.
+        """
         body = bytearray()
         try:
-            self._check_size(int(Headers(scope=scope).get("content-length", 0)))
-            whole = await self._collect(body, receive)
-        except RefusedError as error:
-            await refusal(scope["path"], error.status, str(error), error.headers)(scope, receive, send)
-        else:
-            if whole:
-                await self.app(scope, _first(body, receive), send)
+            try:
+                async with asyncio.timeout(self._limits.body_seconds):
+                    await self._fill(body, request)
+            except TimeoutError:
+                line = f"expected the body within {self._limits.body_seconds:g} s, found {len(body):,} bytes"
+                raise HTTPException(408, line, CLOSE) from None
+            yield bytes(body)
         finally:
-            self._held -= len(body)
+            self._release(body)
 
-    def _check_size(self, size: int) -> None:
-        if size > self._limits.body_bytes:
-            raise RefusedError(413, f"expected a body of at most {self._limits.body_bytes:,} bytes, found more", CLOSE)
+    async def _fill(self, body: bytearray, request: Request) -> None:
+        most, size, length = DISCARDED * self._limits.body_bytes, 0, int(request.headers.get("content-length", 0))
+        refusal = self._refusal(length)
+        if refusal and length > most:
+            raise refusal
+        more = True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
+            refusal = refusal or self._refusal(size, len(chunk))
+            if refusal is None:
+                body += chunk
+                self._held += len(chunk)
+            else:
+                self._release(body)
+                more = more and size <= most
+            del message, chunk  # up to 256 KiB, which would be held until the next ones arrive
+        if refusal:
+            raise refusal
 
-    async def _collect(self, body: bytearray, receive: Receive) -> bool:
-        """Fill `body`; False where the client went away before the end."""
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                while (message := await receive())["type"] == "http.request":
-                    body += message.get("body", b"")
-                    self._held += len(message.get("body", b""))
-                    self._check_size(len(body))
-                    self._check_held()
-                    if not message.get("more_body", False):
-                        return True
-                return False
-        except TimeoutError:
-            line = f"expected the body within {self._limits.body_seconds:g} s, found {len(body):,} bytes"
-            raise RefusedError(408, line, CLOSE) from None
+    def _refusal(self, size: int, more: int = 0) -> HTTPException | None:
+        limits = self._limits
+        if size > limits.body_bytes:
+            return HTTPException(413, f"expected a body of at most {limits.body_bytes:,} bytes, found more", CLOSE)
+        if size > SMALL and self._held + more > limits.held_bytes:
+            line = f"expected at most {limits.held_bytes:,} bytes of bodies at once, found more"
+            return HTTPException(503, line, CLOSE | RETRY)
+        return None
 
-    def _check_held(self) -> None:
-        if self._held > self._limits.held_bytes:
-            line = f"expected at most {self._limits.held_bytes:,} bytes of bodies at once, found more"
-            raise RefusedError(503, line, CLOSE | RETRY)
-
-
-def _first(body: bytearray, receive: Receive) -> Receive:
-    """A `receive` that gives `body` first."""
-    messages: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
-
-    async def receive_first() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_first
+    def _release(self, body: bytearray) -> None:
+        self._held -= len(body)
+        body.clear()

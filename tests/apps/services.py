@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
 from PIL import Image, ImageDraw
 
 from tests import linear
@@ -27,9 +29,9 @@ WEIGHTS = linear.bar_or_ring(-0.1)
 WITH_LIMITS = """
 import sys
 from pathlib import Path
-from apps.serve.__main__ import serve
+from apps.serve.command import serve
 from apps.serve.settings import Limits, Settings
-from mnist.core.errors import run
+from mnist_reader.core.errors import run
 {before}
 if __name__ == "__main__":
     run(lambda: serve(Settings(Path(sys.argv[2]), port=0, limits=Limits({limits}))))
@@ -43,9 +45,9 @@ def write_model(path, about=ABOUT):
     return path
 
 
-def bar(form="PNG", side=100, mode="L"):
-    """A picture of a 1: a dark bar on white paper."""
-    image = Image.new(mode, (side, side), "white")
+def bar(form="PNG", side=100):
+    """A picture of a 1: a dark bar on white paper. From a side of 1001 on it is read in its turn, not at once."""
+    image = Image.new("L", (side, side), "white")
     ImageDraw.Draw(image).rectangle((side * 0.46, side * 0.1, side * 0.54, side * 0.9), fill=0)
     file = io.BytesIO()
     image.save(file, form)
@@ -60,34 +62,34 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
 
     def log(self):
-        """The lines of its access log that are whole, as they are."""
+        """The lines of its log that are whole."""
         return [json.loads(line) for line in (self.folder / "log").read_text().splitlines() if line.endswith("}")]
 
+    def get(self, path, **options):
+        return requests.get(f"{self.url}{path}", timeout=60, **options)
+
+    def read(self, content=None, query="", **options):
+        """The answer to one picture, or to what else `options` say."""
+        return requests.post(f"{self.url}/read{query}", data=content, timeout=100, **options)
+
+    def metric(self, name):
+        """A sample of its metrics; 0 where it is not counted yet."""
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics").text, re.MULTILINE)
+        return float(found[1]) if found else 0
+
     def connect(self):
-        """A connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def raw(self, request):
         """Everything that the service answers to these bytes until it closes."""
         with self.connect() as connection:
             connection.sendall(request)
-            return received(connection)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
 
-    def memory(self, field="VmRSS"):
-        """MB, from Linux's /proc."""
+    def memory(self):
+        """The largest that it was so far in MB, from Linux's /proc."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(field))
-
-
-def received(connection):
-    """All bytes until the other side closes; a reset ends them as well."""
-    content = bytearray()
-    try:
-        while piece := connection.recv(65536):
-            content += piece
-    except ConnectionResetError:
-        pass
-    return bytes(content)
+        return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
 
 
 def status(answer):
@@ -95,33 +97,30 @@ def status(answer):
     return int(answer.split(b" ", 2)[1]) if answer else None
 
 
-def post(content, length=None, path="/read", extra=b""):
+def post(content, length=None, extra=b""):
     """The bytes of a request that ends the connection."""
     length = len(content) if length is None else length
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n".encode()
+    head = f"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n".encode()
     return head + extra + b"\r\n" + content
 
 
 @contextmanager
-def served(folder, model, *arguments, limits=None, before="", environment=None):
-    """A service on a free port; with `limits`, keywords of Limits as text, by a script instead of the command line."""
+def served(folder, model, *arguments, limits="", before="", environment=None):
+    """A service on a free port; with keywords of Limits or lines to run before it, by a script instead of `-m`."""
     temporary = folder / "temporary"
     temporary.mkdir(exist_ok=True)
-    if limits is None and not before:
-        command = [sys.executable, "-m", "apps.serve", "--port", "0", "--model", str(model), *arguments]
-    else:
+    if limits or before:
         script = folder / "started.py"
-        script.write_text(WITH_LIMITS.format(limits=limits or "", before=before))
+        script.write_text(WITH_LIMITS.format(limits=limits, before=before))
         command = [sys.executable, str(script), "--model", str(model)]
+    else:
+        command = [sys.executable, "-m", "apps.serve", "--port", "0", "--model", str(model), *arguments]
     variables = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)} | (environment or {})
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         line = process.stdout.readline()
-        assert line.startswith("read at http://"), (line, (folder / "log").read_text())
-        assert line.endswith("/ (Ctrl-C ends it)\n")
+        assert re.fullmatch(r"read at http://\S+/ \(Ctrl-C ends it\)\n", line), (folder / "log").read_text()
         yield Service(process, int(line.split(":")[2].split("/")[0]), folder)
     finally:
         process.terminate()
@@ -129,7 +128,7 @@ def served(folder, model, *arguments, limits=None, before="", environment=None):
         process.stdout.close()
 
 
-def eventually(condition, seconds=30):
+def eventually(condition, seconds=60):
     """Wait until `condition` holds."""
     end = time.monotonic() + seconds
     while not condition():

@@ -1,13 +1,14 @@
-"""The manifests under docs/kubernetes agree with the service that they start."""
+"""The manifests under docs/kubernetes and the table in docs/serving.md agree with the service."""
 
+import re
 import shlex
 import sys
 
 import pytest
 import yaml
 
-from apps.serve import __main__ as command
-from apps.serve.gate import OPEN
+from apps.serve import command
+from apps.serve.access import OPEN
 from apps.serve.settings import Limits, Settings
 from tests.clones import ROOT
 
@@ -18,22 +19,22 @@ def documents(name):
     return list(yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8")))
 
 
-def pods():
+@pytest.fixture
+def pod():
     deployment, _ = documents("deployment.yaml")
-    (inference,) = documents("kserve.yaml")
-    return {"Deployment": deployment["spec"]["template"]["spec"], "InferenceService": inference["spec"]["predictor"]}
+    return deployment["spec"]["template"]["spec"]
 
 
-@pytest.fixture(params=["Deployment", "InferenceService"])
-def container(request):
-    (container,) = pods()[request.param]["containers"]
+@pytest.fixture
+def container(pod):
+    (container,) = pod["containers"]
     return container
 
 
-def test_service_sends_to_the_port_that_the_deployment_opens():
+def test_service_sends_to_the_port_that_the_deployment_opens(container):
     deployment, service = documents("deployment.yaml")
-    (port,) = pods()["Deployment"]["containers"][0]["ports"]
-    assert (port["name"], port["containerPort"]) == ("http", Settings(command.MODEL).port)
+    (port,) = container["ports"]
+    assert (port["name"], port["containerPort"]) == ("http", Settings().port)
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"] == labels
@@ -44,6 +45,7 @@ def test_command_line_is_one_that_the_service_takes(container, monkeypatch):
     monkeypatch.setenv("MNIST_TOKEN", "secret")
     settings = command.parse()
     assert (settings.host, settings.port) == ("0.0.0.0", container["ports"][0]["containerPort"])
+    assert "$(POD_IP)" in settings.allowed_hosts  # by which the probes ask
 
 
 def test_token_comes_from_a_secret(container):
@@ -52,43 +54,41 @@ def test_token_comes_from_a_secret(container):
 
 
 def test_probes_ask_what_needs_no_token(container):
-    probes = {name: value["httpGet"] for name, value in container.items() if name.endswith("Probe")}
-    assert probes["readinessProbe"]["path"] == "/v2/health/ready"
-    assert probes["livenessProbe"]["path"] == "/v2/health/live"
-    assert {probe["path"] for probe in probes.values()} <= set(OPEN)
+    probes = {name: value["httpGet"]["path"] for name, value in container.items() if name.endswith("Probe")}
+    assert set(probes) == {"startupProbe", "readinessProbe", "livenessProbe"}
+    assert set(probes.values()) == {"/health"} <= set(OPEN)
 
 
-def test_probes_are_asked_by_a_host_that_is_served(container):
-    by_address = "--allowed-host=$(POD_IP)" in container["args"]
-    hosts = {header["value"] for probe in ("readinessProbe", "livenessProbe") for header in host(container[probe])}
-    assert by_address or hosts == {"localhost"}
-
-
-def host(probe):
-    return [header for header in probe["httpGet"].get("httpHeaders", []) if header["name"] == "Host"]
-
-
-def test_memory_and_processor_are_limited(container):
+def test_memory_is_limited_and_the_disk_read_only(container):
     assert container["resources"]["limits"] == {"cpu": "2", "memory": "768Mi"}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_pod_is_given_time_to_answer_what_it_has_begun():
-    pod = pods()["Deployment"]
-    pause = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+def test_pod_is_given_time_to_answer_what_it_has_begun(pod, container):
+    pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
     assert pod["terminationGracePeriodSeconds"] >= Limits().stop_seconds + pause
-
-
-def test_kserve_is_told_the_protocol():
-    (inference,) = documents("kserve.yaml")
-    assert (inference["apiVersion"], inference["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
-    (container,) = inference["spec"]["predictor"]["containers"]
-    assert container["name"] == "kserve-container"
-    assert {"name": "PROTOCOL", "value": "v2"} in container["env"]
 
 
 def test_image_holds_what_the_service_needs():
     lines = (FOLDER / "deployment.yaml").read_text(encoding="utf-8").splitlines()
-    copied = [shlex.split(line)[2] for line in lines if line.startswith("#   COPY ")]
-    assert {"mnist", "apps", "requirements-apps.txt", "models/export"} == set(copied)
-    assert all((ROOT / path).exists() for path in copied if path != "models/export")
+    copied = {shlex.split(line)[2] for line in lines if line.startswith("#   COPY ")}
+    assert copied == {"mnist_reader", "apps", "requirements-apps.txt", "models/export"}
+    assert all((ROOT / path).exists() for path in copied - {"models/export"})
+
+
+def test_kserve_is_given_the_layout_that_the_page_describes():
+    (inference,) = documents("kserve.yaml")
+    assert (inference["apiVersion"], inference["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
+    model = inference["spec"]["predictor"]["model"]
+    assert (model["protocolVersion"], model["modelFormat"]) == ("v2", {"name": "onnx"})
+    assert model["storageUri"].endswith("/models")
+    assert "models/mnist/1/model.onnx" in (FOLDER / "kserve.yaml").read_text(encoding="utf-8")
+    assert "models/mnist/1/model.onnx" in (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+
+
+def test_table_of_limits_is_the_services_own():
+    text = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,.]+) ", text, re.MULTILINE)
+    numbers = {name: float(number.replace(",", "")) for name, number in rows}
+    mebi = {name: value / 2**20 if name.endswith("_bytes") else value for name, value in Limits()._asdict().items()}
+    assert numbers == mebi | {"connections": command.CONNECTIONS}

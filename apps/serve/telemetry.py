@@ -1,4 +1,4 @@
-"""What the service says about itself: metrics, a line a request, and one line for what nobody foresaw."""
+"""What the service says about itself: metrics, and a line of JSON for each request."""
 
 import json
 import sys
@@ -10,8 +10,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-GONE = 499  # nginx's status for a client that left before the answer
 
 
 class Metrics:
@@ -29,18 +27,18 @@ class Metrics:
         ProcessCollector(registry=mine)
 
 
-class Watch:
+class Telemetry:
     """ASGI middleware around everything else: counts and logs."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, routes: Collection[str]) -> None:
-        """Args: what is watched; where to count; the paths that metrics name, all others are `other`."""
+        """Args: the application; where to count; the paths that metrics name, all others are `other`."""
         self.app, self._metrics, self._routes = app, metrics, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; an error that gets here was answered with 500."""
-        start, status, sent, failure = time.perf_counter(), GONE, 0, None
+        start, status, sent, failure = time.perf_counter(), 500, 0, None
 
-        async def watched(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -49,7 +47,7 @@ class Watch:
 
         with self._metrics.in_flight.track_inprogress():
             try:
-                await self.app(scope, receive, watched)
+                await self.app(scope, receive, send_and_count)
             except Exception as error:
                 failure = error
         self._note(scope, status, time.perf_counter() - start, sent, failure)
@@ -63,4 +61,3 @@ class Watch:
         if failure is not None:
             line["error"] = "".join(traceback.format_exception(failure))
         sys.stderr.write(json.dumps(line) + "\n")
-        sys.stderr.flush()

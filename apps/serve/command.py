@@ -1,0 +1,129 @@
+"""The command line: parse it, take the port, and serve."""
+
+import argparse
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+
+from uvicorn import Config, Server
+from uvicorn.supervisors import Multiprocess
+
+from apps.serve.app import create
+from apps.serve.settings import Settings
+from mnist_reader.core.errors import UserError
+
+TOKEN = "MNIST_TOKEN"
+CONNECTIONS = 2048  # while as many are open, uvicorn answers new requests with 503
+
+
+class ServeError(UserError):
+    """The service cannot be started."""
+
+
+def parse() -> Settings:
+    """The command line and the token.
+
+    Raises:
+        ServeError: other machines would be served without a token.
+    """
+    parser = argparse.ArgumentParser(prog="python -m apps.serve", description="A page and an API that read digits.")
+    defaults = Settings()
+    parser.add_argument("--model", type=Path, help="ONNX file (default: models/export of this project)")
+    parser.add_argument("--host", default=defaults.host, help="address to serve (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=defaults.port, help="0: any free one (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=defaults.workers, help="processes (default: %(default)s)")
+    parser.add_argument("--allowed-host", action="append", default=[], help="a name that clients call this host by")
+    arguments = parser.parse_args()
+    token = os.environ.get(TOKEN, "")
+    if not (token or is_loopback(arguments.host)):
+        raise ServeError(f"{TOKEN}: expected a token, because --host is not 127.0.0.1; found none in the environment")
+    if arguments.workers < 1:
+        raise ServeError(f"--workers: expected 1 or more, found {arguments.workers}")
+    names = tuple(arguments.allowed_host)
+    return Settings(arguments.model, arguments.host, arguments.port, arguments.workers, names, token)
+
+
+def serve(settings: Settings) -> None:
+    """Load the model, take the port, and serve.
+
+    Raises:
+        ClassifierError, AboutError: the model cannot be used.
+        ServeError: the port or the host cannot be used.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when all is answered
+        signal.signal(number, lambda *_: sys.exit(0))
+    allow_open_files(2 * CONNECTIONS)
+    app = create(settings)
+    listener = listen(settings.host, settings.port)
+    config = Config(
+        partial(create, settings) if settings.workers > 1 else app,
+        factory=settings.workers > 1,
+        http="h11",  # limits a request's head to 16 KiB; httptools, a sixth faster, has no limit
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        workers=settings.workers,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=settings.limits.stop_seconds,
+        timeout_keep_alive=10,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        log_level="error",
+    )
+    print(f"read at {address(listener)} (Ctrl-C ends it)", flush=True)
+    if settings.workers > 1:
+        Multiprocess(config, [listener]).run()
+    else:
+        Server(config).run([listener])
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process and its workers open `count` files, because many systems allow 1,024 unless asked."""
+    with contextlib.suppress(ImportError):  # Windows has neither the module nor the limit
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most if 0 <= most < count else count, most))
+
+
+def is_loopback(host: str) -> bool:
+    """Nothing outside this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on.
+
+    Raises:
+        ServeError: the host is no address of this machine, or the port is not free.
+    """
+    try:
+        family, *_, place = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sends at once if it says TCP
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((str(place[0]), port))
+        listener.listen(1024)
+    except (socket.gaierror, UnicodeError):
+        raise ServeError(f"--host: expected a name or an address of this machine, found {host}") from None
+    except (OSError, OverflowError):
+        line = f"expected a free port, found {port}, which is in use or not allowed; choose one with --port"
+        raise ServeError(line) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
