@@ -32,7 +32,7 @@ def git(*command):
     return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-COMMIT = git("log", "-1", "--format=%H", "--", "README.md", "docs/results.md").strip()
+COMMIT = git("log", "-1", "--format=%H", "--", "README.md", "docs", "benchmarks/README.md").strip()
 
 
 def committed(path):
