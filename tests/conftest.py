@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -106,8 +107,15 @@ def write_params(folder, content):
 
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory):
-    """A clone after `dvc repro`, committed. Tests work on copies."""
-    clone = clones.small_clone(tmp_path_factory.mktemp("reproduced"))
-    assert clones.stages_run(clone.run("dvc", "repro")) == list(clones.STAGES)
-    clone.commit("reproduced")
-    return clone
+    """A clone after `dvc repro`, committed; tests work on copies. All workers copy the one that the first has made."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "done").exists():
+            clone = clones.small_clone(shared)
+            assert clones.stages_run(clone.run("dvc", "repro")) == list(clones.STAGES)
+            clone.commit("reproduced")
+            (shared / "done").touch()
+    return clones.Clone(shared / "clone").copy(tmp_path_factory.mktemp("reproduced"))
