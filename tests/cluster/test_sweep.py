@@ -115,7 +115,7 @@ def test_experiments_that_fail_are_named_and_the_others_are_kept(shared):
 
 def test_a_lost_scheduler_is_said_and_its_worker_stops_the_training(shared, tmp_path):
     with scheduler(tmp_path) as (address, process_of_scheduler, tls):
-        shared.environment |= tls | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "2s"}
+        shared.environment |= tls | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "15s"}
         process = sweep(shared, "-S", "seed=2", "--scheduler", address)
         training = until(lambda: working("python train.py"))[-1]
         os.killpg(process_of_scheduler.pid, signal.SIGKILL)
