@@ -16,6 +16,12 @@ def bar_or_ring(elsewhere):
     return weights.reshape(784, 10)
 
 
+def ridge_regression(images, labels):
+    """Weights `(784, 10)` that read `uint8` images `(n, 28, 28)`, solved without any code of the pipeline."""
+    x = images.reshape(-1, 784) / 255
+    return np.linalg.solve(x.T @ x + np.eye(784), x.T @ np.eye(10)[labels]).astype(np.float32) * 10
+
+
 def softmax(images, weights):
     """The linear model in NumPy: `uint8` `(n, 28, 28)` → probabilities."""
     powers = np.exp(images.reshape(-1, 784) / 255 @ weights)

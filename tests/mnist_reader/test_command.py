@@ -17,15 +17,14 @@ from mnist_reader.picture import FORMATS
 from mnist_reader.preparation import digit_image
 from tests.clones import ROOT
 from tests.digits import render
-from tests.linear import softmax, write_model
+from tests.linear import ridge_regression, softmax, write_model
 from tests.mnist_reader.drawn import DIGITS, LABELS
 
 
 @pytest.fixture(scope="module")
 def weights():
-    """`(784, 10)`: ridge regression on scikit-learn's digits, solved without any code of the pipeline."""
-    x = np.stack([digit_image(render(image)) for image in DIGITS]).reshape(-1, 784) / 255
-    return np.linalg.solve(x.T @ x + np.eye(784), x.T @ np.eye(10)[LABELS]).astype(np.float32) * 10
+    """`(784, 10)`, from scikit-learn's digits."""
+    return ridge_regression(np.stack([digit_image(render(image)) for image in DIGITS]), LABELS)
 
 
 @pytest.fixture(scope="module")

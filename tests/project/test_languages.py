@@ -25,7 +25,7 @@ from mnist_reader.about import About
 from mnist_reader.preparation import digit_image
 from tests.clones import ROOT
 from tests.digits import render
-from tests.linear import describe, write_model
+from tests.linear import describe, ridge_regression, write_model
 from tests.tools import chromium, find, unavailable
 
 pytestmark = pytest.mark.slow
@@ -68,10 +68,7 @@ def place():
     """
     digits = load_digits()
     x = np.stack([digit_image(render(image)) for image in digits.images])
-    flat = x.reshape(-1, 784) / 255  # ridge regression, softened so that some answers are unsure
-    weights = (
-        np.linalg.solve(flat.T @ flat + np.eye(784), flat.T @ np.eye(10)[digits.target]).astype(np.float32) * 10 / 3
-    )
+    weights = ridge_regression(x, digits.target) / 3  # softened so that some answers are unsure
     noise = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     images = np.concatenate([x[:20], x[:3] * (np.arange(28) < 14).astype(np.uint8), noise, noise[:1] * 0])
     with tempfile.TemporaryDirectory() as name:  # removed at once: what npm installs is large
