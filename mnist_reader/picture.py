@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -38,8 +38,20 @@ class PictureError(UserError):
     """A file that holds no digit that can be read; the text names it, what was expected and what was found."""
 
 
+class GreyPicture(NamedTuple):
+    """A picture as the reader looks at it."""
+
+    levels: np.ndarray  # uint8 (rows, columns), turned as EXIF says; of a large JPEG, a smaller copy
+    size: tuple[int, int]  # width and height of the picture itself, in pixels, turned as EXIF says
+
+
 def grey_levels(picture: Picture, name: str) -> np.ndarray:
-    """Grey levels, `uint8` `(rows, columns)`, of a Pillow image, a file's path or bytes, or an array.
+    """The `levels` of `grey_picture`."""
+    return grey_picture(picture, name).levels
+
+
+def grey_picture(picture: Picture, name: str) -> GreyPicture:
+    """Grey levels of a Pillow image, a file's path or bytes, or an array.
 
     Raises:
         PictureError: see `read_bytes` and `decode`; or an array that is not `uint8` `(rows, columns)` or
@@ -55,7 +67,8 @@ def grey_levels(picture: Picture, name: str) -> np.ndarray:
         if not picture.size:
             raise PictureError(f"{name}: expected a picture, found an empty array")
         picture = Image.fromarray(picture)
-    return grey(picture)
+    levels = grey(picture)
+    return GreyPicture(levels, (levels.shape[1], levels.shape[0]))
 
 
 def read_bytes(path: str) -> bytes:
@@ -85,18 +98,15 @@ def _limited(file: BinaryIO, name: str) -> bytes:
     return bytes(content)
 
 
-def decode(content: bytes, name: str) -> np.ndarray:
+def decode(content: bytes, name: str) -> GreyPicture:
     """Decode the (first) picture in `content`.
-
-    Returns:
-        Grey levels as by `grey`.
 
     Raises:
         PictureError: not one of FORMATS, damaged, or larger than MAX_PIXELS or MAX_SIDE, which is seen before decoding.
     """
     _check_ppm(content, name)
     try:
-        levels, orientation = _read(content, name)
+        levels, size, orientation = _read(content, name)
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
@@ -105,19 +115,20 @@ def decode(content: bytes, name: str) -> np.ndarray:
         raise PictureError(f"{name}: expected at most {MAX_PIXELS:,} pixels, found more") from None
     except Exception as error:  # the decoders raise whatever they stumble over: OSError, SyntaxError, struct.error …
         raise PictureError(f"{name}: expected a whole picture, found damaged data: {first_line(error)}") from None
-    return _turned(levels, orientation)
+    return GreyPicture(_turned(levels, orientation), size[::-1] if orientation >= 5 else size)
 
 
-def _read(content: bytes, name: str) -> tuple[np.ndarray, int]:
-    """(grey levels as they lie in the file, EXIF's orientation); what Pillow needed for them is free again."""
+def _read(content: bytes, name: str) -> tuple[np.ndarray, tuple[int, int], int]:
+    """(grey levels and size as they lie in the file, EXIF's orientation); what Pillow needed for them is free again."""
     with warnings.catch_warnings():  # Pillow warns of what is refused here, or harmless
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_size(image, name)
             if image.format == "TIFF":
                 _silence_libtiff()
+            size = image.size
             image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
-            return _levels(image), _orientation(image)
+            return _levels(image), size, _orientation(image)
 
 
 @functools.cache
@@ -155,7 +166,8 @@ def grey(image: Image.Image) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    return image.getexif().get(ORIENTATION, 1)
+    orientation = image.getexif().get(ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
 
 
 def _turned(levels: np.ndarray, orientation: int) -> np.ndarray:

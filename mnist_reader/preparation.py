@@ -10,7 +10,7 @@ from mnist_reader.core.normalisation import normalised
 from mnist_reader.core.pixels import SHAPE, Shape
 from mnist_reader.digits import Box, Cut, cut_digits
 from mnist_reader.ink import NoInkError, cut_out
-from mnist_reader.picture import Picture, PictureError, grey_levels
+from mnist_reader.picture import Picture, PictureError, grey_picture
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
@@ -38,6 +38,7 @@ class PreparedPicture(NamedTuple):
     """What the model is to see of one picture."""
 
     digits: list[PreparedDigit]  # from left to right; none where the picture is empty
+    size: tuple[int, int]  # of the picture, width and height in pixels
     whole: PreparedDigit | None = None  # where there are several parts: the picture as a single digit
 
     @property
@@ -56,16 +57,16 @@ def prepare_picture(picture: Picture, name: str = "picture", spec: InputSpec = M
     Raises:
         PictureError: one line: unreadable, damaged, too large, or no picture.
     """
-    levels = grey_levels(picture, name)
+    levels, size = grey_picture(picture, name)
     if spec.preparation == "fit":
-        return PreparedPicture([PreparedDigit(whole_image(levels, spec.shape))])
+        return PreparedPicture([PreparedDigit(whole_image(levels, spec.shape))], size)
     try:
         cuts = [] if spec.single else cut_digits(levels)
         digits = [_prepared(cut, levels.shape, spec.shape, in_row=len(cuts) > 1) for cut in cuts]
         whole = None if len(cuts) == 1 else PreparedDigit(normalised(cut_out(levels), spec.shape))
-        return PreparedPicture(digits, whole)
+        return PreparedPicture(digits, size, whole)
     except NoInkError:
-        return PreparedPicture([])
+        return PreparedPicture([], size)
 
 
 def _prepared(cut: Cut, size: tuple[int, ...], shape: Shape, in_row: bool) -> PreparedDigit:

@@ -25,10 +25,12 @@ class Digit(NamedTuple):
     confidence: float  # its probability, 0–1
     second: str  # the next most likely class
     second_confidence: float
-    box: Box  # left, top, right, bottom, as fractions 0–1 of the picture's sides
+    box: Box  # left, top, right, bottom, as fractions 0–1 of the sides of the picture, turned as EXIF says
+    pixels: tuple[int, int, int, int]  # the same in pixels
     unsure: bool  # perhaps no class: below the threshold, or doubtful for its shape and place (SURE, _is_pattern)
     probabilities: tuple[float, ...]  # of each class
     image: np.ndarray  # what the model saw, uint8 (rows, columns), 255 = ink
+    mark: str = ""  # "." or "," where such a mark stands between this digit and the next
 
     def __repr__(self) -> str:
         return f"Digit({self.label!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
@@ -37,22 +39,33 @@ class Digit(NamedTuple):
 class Reading(NamedTuple):
     """What one picture says."""
 
-    digits: tuple[Digit, ...]  # from left to right; none where there is nothing to read
+    lines: tuple[tuple[Digit, ...], ...]  # from top to bottom, each from left to right; none in an empty picture
+    turned: int = 0  # degrees, clockwise, by which the picture had to be turned; boxes are of the picture as it is
+
+    @property
+    def digits(self) -> tuple[Digit, ...]:
+        """The digits of all lines."""
+        return tuple(itertools.chain.from_iterable(self.lines))
 
     @property
     def text(self) -> str:
-        """The labels in a row: `2026`; empty where the picture is."""
-        return "".join(digit.label for digit in self.digits)
+        """The labels, each line on its own: `2026`; empty where the picture is."""
+        return "\n".join("".join(digit.label + digit.mark for digit in line) for line in self.lines)
 
     @property
     def confidence(self) -> float:
         """The probability that all digits are right, 0–1: the product of theirs; 0 where the picture is empty."""
-        return math.prod(digit.confidence for digit in self.digits) if self.digits else 0.0
+        return math.prod(digit.confidence for digit in self.digits) if self.lines else 0.0
 
     @property
     def unsure(self) -> bool:
-        """One of the digits is unsure; false also where there is none."""
-        return any(digit.unsure for digit in self.digits)
+        """There is no answer that one can trust: one of the digits is unsure, or the picture is empty."""
+        return self.empty or any(digit.unsure for digit in self.digits)
+
+    @property
+    def empty(self) -> bool:
+        """There is nothing to read."""
+        return not self.lines
 
     def __repr__(self) -> str:
         return f"Reading({self.text!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
@@ -119,11 +132,14 @@ class Reader:
 
     def classify(self, pictures: list[PreparedPicture]) -> list[Reading]:
         """The readings of pictures that `prepare_picture` has prepared."""
-        parts = [part for digits, whole in pictures for part in (*digits, *([whole] if whole else []))]
+        parts = [part for digits, _, whole in pictures for part in (*digits, *([whole] if whole else []))]
         if not parts:
             return [Reading(()) for _ in pictures]
         probabilities = self.classifier(np.stack([part.image for part in parts]))
-        digits = map(self._digit, probabilities, parts)
+        sizes = [
+            picture.size for picture in pictures for _ in (*picture.digits, *([picture.whole] if picture.whole else []))
+        ]
+        digits = map(self._digit, probabilities, parts, sizes)
         return [self._reading(picture, digits) for picture in pictures]
 
     def _reading(self, picture: PreparedPicture, digits: Iterator[Digit]) -> Reading:
@@ -132,16 +148,19 @@ class Reader:
         if _is_pattern(row, picture.digits):
             row = tuple(digit._replace(unsure=True) for digit in row)
         if picture.whole is None:
-            return Reading(row)
+            return Reading((row,) if row else ())
         whole = next(digits)
-        return Reading((whole,) if not row or (Reading(row).unsure and not whole.unsure) else row)
+        return Reading(((whole,) if not row or (Reading((row,)).unsure and not whole.unsure) else row,))
 
-    def _digit(self, probabilities: np.ndarray, part: PreparedDigit) -> Digit:
+    def _digit(self, probabilities: np.ndarray, part: PreparedDigit, size: tuple[int, int]) -> Digit:
         second, first = map(int, np.argsort(probabilities)[-2:])
         confidence, second_confidence = float(probabilities[first]), float(probabilities[second])
         unsure = confidence < self._least_confidence(part) and not self.accept_all
         names, every = self.about.classes, tuple(map(float, probabilities))
-        return Digit(names[first], confidence, names[second], second_confidence, part.box, unsure, every, part.image)
+        left, top, right, bottom = part.box
+        pixels = (round(left * size[0]), round(top * size[1]), round(right * size[0]), round(bottom * size[1]))
+        box = part.box
+        return Digit(names[first], confidence, names[second], second_confidence, box, pixels, unsure, every, part.image)
 
     def _least_confidence(self, part: PreparedDigit) -> float:
         """Below it the digit is unsure."""
