@@ -1,10 +1,13 @@
 """A picture from outside → grey levels. Everything that can be wrong with a file is refused here, in one line."""
 
+import base64
 import contextlib
 import ctypes
 import functools
 import io
+import os
 import re
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,18 +23,24 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no for
 MAX_BYTES = 128 * 2**20
 READ_BYTES = 2**16  # at a time; Python sets aside as many as one read may bring
 MAX_PIXELS = 80_000_000  # a 48-megapixel phone's picture fits; below Pillow's own limit of 89 million
-MAX_PIXELS_WEBP = 25_000_000  # also AVIF, whose decoders take 16 bytes a pixel
+MAX_PIXELS_WEBP = 25_000_000  # also AVIF and HEIC, whose decoders take up to 16 bytes a pixel
 MAX_SIDE = 32_767  # pixels; also the longest side that most writers of pictures allow
 MAX_PLAIN = 4 * 2**20  # bytes of a PPM that is written as text, which takes a second for 2 million
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}  # ISO/IEC 23008-12, annex B
 PPM_HEADER = re.compile(
     rb"(?:P[14](?:(?:\s|#[^\r\n]*[\r\n])+\d+){2}|P[2356](?:(?:\s|#[^\r\n]*[\r\n])+\d+){3})\s"
 )  # magic number, width, height and, but for bits, the largest value; comments may stand between
 MAX_HEADER = 4096  # bytes of that
+DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.IGNORECASE)  # as an HTML canvas writes it
 ROWS = 256  # of a picture that are converted together
+INK_ON_PAPER = 0.01  # of the visible part, at least; less is noise
+PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)  # as `warnings.filters` has them
 ORIENTATION = 0x0112  # an EXIF tag
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
 
-Picture = Image.Image | bytes | str | Path | np.ndarray
+SPECIAL_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe; - reads standard input", stat.S_IFSOCK: "a socket"}
+
+Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 
 
 class PictureError(UserError):
@@ -51,40 +60,86 @@ def grey_levels(picture: Picture, name: str) -> np.ndarray:
 
 
 def grey_picture(picture: Picture, name: str) -> GreyPicture:
-    """Grey levels of a Pillow image, a file's path or bytes, or an array.
+    """Grey levels of a picture in any of its forms.
+
+    Args:
+        picture: a file's path, or `-` for standard input; a file's bytes, which may also be in a data URL or in a
+            binary file that is open; a Pillow image; or an array `uint8` `(rows, columns)`, `(rows, columns, 3)` or
+            `(rows, columns, 4)`.
+        name: what an error calls it, where it is not a path.
 
     Raises:
-        PictureError: see `read_bytes` and `decode`; or an array that is not `uint8` `(rows, columns)` or
-            `(rows, columns, 3)`.
+        PictureError: something else, or see `read_bytes`, `from_data_url` and `decode`.
     """
-    if isinstance(picture, str | Path):
-        return decode(read_bytes(str(picture)), str(picture))
-    if isinstance(picture, bytes):
-        return decode(picture, name)
+    try:
+        return _grey_picture(picture, name)
+    except PictureError:
+        raise
+    except Exception as error:  # a Pillow image whose file is damaged, a closed file, a released memoryview …
+        found = f"a closed or damaged one: {first_line(error)}"
+        raise PictureError(f"{name}: expected a picture that can be loaded, found {found}") from None
+
+
+def _grey_picture(picture: Picture, name: str) -> GreyPicture:
+    if isinstance(picture, str) and picture[:5].lower() == "data:":
+        return decode(from_data_url(picture, name), name)
+    if isinstance(picture, str | os.PathLike):
+        path = os.fsdecode(picture)
+        return decode(read_bytes(path), path)
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return decode(bytes(picture), name)
+    if isinstance(picture, Image.Image | np.ndarray):
+        levels = grey(_image(picture, name))
+        return GreyPicture(levels, (levels.shape[1], levels.shape[0]))
+    if hasattr(picture, "read") and not isinstance(picture, io.TextIOBase):
+        return decode(_limited(picture, name), name)
+    kinds = "a path, bytes, a binary file, a Pillow image or an array"
+    raise PictureError(f"{name}: expected {kinds}, found {type(picture).__name__}")
+
+
+def _image(picture: Image.Image | np.ndarray, name: str) -> Image.Image:
+    """A Pillow image, which may also be made of an array, and is not empty."""
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,), (4,)):
-            raise PictureError(f"{name}: expected uint8 (rows, columns), found {picture.dtype} {picture.shape}")
+            found = f"{picture.dtype} {picture.shape}{_way_out(picture)}"
+            raise PictureError(f"{name}: expected uint8 (rows, columns) or (rows, columns, 3), found {found}")
         if not picture.size:
             raise PictureError(f"{name}: expected a picture, found an empty array")
-        picture = Image.fromarray(picture)
-    levels = grey(picture)
-    return GreyPicture(levels, (levels.shape[1], levels.shape[0]))
+        return Image.fromarray(picture)
+    if 0 in picture.size:
+        raise PictureError(f"{name}: expected a picture, found one of {picture.width} × {picture.height} pixels")
+    return picture
+
+
+def _way_out(array: np.ndarray) -> str:
+    """How an array of 0–1 becomes one of bytes."""
+    is_share = array.dtype.kind in "bf" and array.size and 0 <= array.min() <= array.max() <= 1
+    return "; multiply by 255 and convert to uint8" if is_share else ""
 
 
 def read_bytes(path: str) -> bytes:
     """The bytes of a file, or of standard input for `-`.
 
     Raises:
-        PictureError: unreadable, empty, or more than MAX_BYTES.
+        PictureError: no file, unreadable, empty, or more than MAX_BYTES.
     """
     try:
         if path == "-":
             return _limited(sys.stdin.buffer, path)
+        _check_regular(path)
         with Path(path).open("rb") as file:
             return _limited(file, path)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{path}: expected a readable file, found: {reason}") from None
+
+
+def _check_regular(path: str) -> None:
+    """Reject what may keep a reader waiting for ever, such as a named pipe."""
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode):
+        found = SPECIAL_FILES.get(stat.S_IFMT(mode), "a device")
+        raise PictureError(f"{path}: expected a readable file, found {found}")
 
 
 def _limited(file: BinaryIO, name: str) -> bytes:
@@ -98,11 +153,27 @@ def _limited(file: BinaryIO, name: str) -> bytes:
     return bytes(content)
 
 
+def from_data_url(text: str, name: str) -> bytes:
+    """The picture's file in a data URL such as `data:image/png;base64,…`, not decoded yet.
+
+    Raises:
+        PictureError: no data URL of a picture in base64, or damaged base64.
+    """
+    start = DATA_URL.match(text)
+    if start is None:
+        raise PictureError(f"{name}: expected data:image/…;base64,…, found {text[:40]!a}…")
+    try:
+        return base64.b64decode(text[start.end() :], validate=True)
+    except ValueError as error:
+        raise PictureError(f"{name}: expected a data URL with whole base64, found damaged data: {error}") from None
+
+
 def decode(content: bytes, name: str) -> GreyPicture:
     """Decode the (first) picture in `content`.
 
     Raises:
-        PictureError: not one of FORMATS, damaged, or larger than MAX_PIXELS or MAX_SIDE, which is seen before decoding.
+        PictureError: not one of FORMATS or HEIC, damaged, or larger than MAX_PIXELS or MAX_SIDE, which is seen before
+            decoding.
     """
     _check_ppm(content, name)
     try:
@@ -120,15 +191,52 @@ def decode(content: bytes, name: str) -> GreyPicture:
 
 def _read(content: bytes, name: str) -> tuple[np.ndarray, tuple[int, int], int]:
     """(grey levels and size as they lie in the file, EXIF's orientation); what Pillow needed for them is free again."""
-    with warnings.catch_warnings():  # Pillow warns of what is refused here, or harmless
-        warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_size(image, name)
-            if image.format == "TIFF":
-                _silence_libtiff()
-            size = image.size
-            image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
-            return _levels(image), size, _orientation(image)
+    with _without_warnings(), open_image(content, name) as image:
+        _check_size(image, name)
+        if image.format == "TIFF":
+            _silence_libtiff()
+        size = image.size
+        image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
+        return _levels(image), size, _orientation(image)
+
+
+def open_image(content: bytes, name: str) -> Image.Image:
+    """Pillow's view of a picture, of which only the header was read; HEIC is opened by pillow-heif.
+
+    Raises:
+        PictureError: HEIC, and pillow-heif is not installed.
+        Exception: whatever Pillow raises, such as `UnidentifiedImageError` for what is none of FORMATS.
+    """
+    if not _is_heic(content):
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    try:
+        from pillow_heif import HeifImageFile  # optional; Pillow need not know of it
+    except ImportError:
+        expected = f"a picture ({', '.join(FORMATS)})"
+        raise PictureError(f"{name}: expected {expected}, found a HEIC picture; pip install pillow-heif") from None
+    return HeifImageFile(io.BytesIO(content))
+
+
+def _is_heic(content: bytes) -> bool:
+    """Whether the `ftyp` box, with which such a file begins, has a brand of HEIC among its first 64."""
+    box = content[: min(int.from_bytes(content[:4]), 256)]
+    return box[4:8] == b"ftyp" and any(box[at : at + 4] in HEIC_BRANDS for at in range(8, len(box), 4))
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Ignore what Pillow warns of: it is refused here, or harmless.
+
+    `warnings.catch_warnings` would silence other modules too, and threads that overlap would restore each other's
+    filters. So each adds one filter, for Pillow's modules, to the list that there is, and takes it out again.
+    """
+    filters: list = warnings.filters  # type: ignore[assignment]
+    filters.insert(0, PILLOW_WARNINGS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # someone has emptied the list
+            filters.remove(PILLOW_WARNINGS)
 
 
 @functools.cache
@@ -140,7 +248,7 @@ def _silence_libtiff() -> None:
 
 def _check_size(image: Image.Image, name: str) -> None:
     width, height = image.size
-    most = MAX_PIXELS_WEBP if image.format in ("WEBP", "AVIF") else MAX_PIXELS
+    most = MAX_PIXELS_WEBP if image.format in ("WEBP", "AVIF", "HEIF") else MAX_PIXELS
     if width * height > most or max(image.size) > MAX_SIDE:
         raise PictureError(
             f"{name}: expected at most {most:,} pixels and {MAX_SIDE:,} a side, found {width:,} × {height:,}"
@@ -158,11 +266,12 @@ def _check_ppm(content: bytes, name: str) -> None:
 
 
 def grey(image: Image.Image) -> np.ndarray:
-    """Grey levels `uint8` `(rows, columns)`, turned as EXIF says, transparent parts over white.
+    """Grey levels `uint8` `(rows, columns)`, turned as EXIF says, transparent parts as `_paper` has them.
 
     Modes of more than 8 bits (I, I;16, F) are stretched to 0–255: where their black and white lie is not recorded.
     """
-    return _turned(_levels(image), _orientation(image))
+    with _without_warnings():
+        return _turned(_levels(image), _orientation(image))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -179,7 +288,8 @@ def _turned(levels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _levels(image: Image.Image) -> np.ndarray:
-    convert = _stretching(image) if image.mode[0] in "IF" else _flatten
+    image.load()  # which may change its mode and size
+    convert = _conversion(image)
     levels = np.empty((image.height, image.width), np.uint8)
     for top, strip in _strips(image):
         levels[top : top + strip.height] = convert(strip)
@@ -192,11 +302,39 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + ROWS, image.height)))
 
 
-def _flatten(strip: Image.Image) -> np.ndarray:
-    if not strip.has_transparency_data:
-        return np.asarray(strip.convert("L"))
+def _conversion(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
+    """Strip → grey levels."""
+    if image.mode[0] in "IF":
+        return _stretching(image)
+    if not image.has_transparency_data:
+        return lambda strip: np.asarray(strip.convert("L"))
+    paper = _paper(image)
+
+    def flatten(strip: Image.Image) -> np.ndarray:
+        level, alpha = _level_and_alpha(strip)
+        return np.asarray(Image.composite(level, Image.new("L", strip.size, paper), alpha))
+
+    return flatten
+
+
+def _level_and_alpha(strip: Image.Image) -> tuple[Image.Image, Image.Image]:
     strip = strip.convert("RGBA")
-    return np.asarray(Image.composite(strip.convert("L"), Image.new("L", strip.size, 255), strip.getchannel("A")))
+    return strip.convert("L"), strip.getchannel("A")
+
+
+def _paper(image: Image.Image) -> int:
+    """The level behind transparent parts, 0 or 255: away from visible ink, but like visible paper.
+
+    Paper has ink on it, and covers most of the picture: a corner or a margin is transparent.
+    """
+    visible = light = 0  # sums of alpha
+    for _, strip in _strips(image):
+        level, alpha = map(np.asarray, _level_and_alpha(strip))
+        visible += int(alpha.sum(dtype=np.int64))
+        light += int(alpha[level > 127].sum(dtype=np.int64))
+    covers = visible > 255 * image.width * image.height / 2
+    is_paper = covers and INK_ON_PAPER * visible < light < (1 - INK_ON_PAPER) * visible
+    return 255 if (light > visible / 2) == is_paper else 0
 
 
 def _stretching(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:

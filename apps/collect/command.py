@@ -19,8 +19,8 @@ from mnist.core.sections import Key
 from mnist.data.idx import write_idx
 from mnist_reader.command import printable
 from mnist_reader.core.pixels import LARGEST, SHAPE, SMALLEST, Shape
-from mnist_reader.picture import PictureError, read_bytes
-from mnist_reader.preparation import digit_image, grey_levels, whole_image
+from mnist_reader.picture import PictureError, grey_levels, read_bytes
+from mnist_reader.preparation import digit_image, whole_image
 
 Prepare = Callable[[bytes, str, Shape], np.ndarray]
 KINDS: dict[str, tuple[str, Prepare]] = {

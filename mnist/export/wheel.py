@@ -28,6 +28,8 @@ Requires-Python: >=3.11
 Requires-Dist: numpy>=2
 Requires-Dist: onnxruntime>=1.20
 Requires-Dist: pillow>=11.3
+Provides-Extra: heif
+Requires-Dist: pillow-heif; extra == "heif"
 Description-Content-Type: text/markdown
 
 ```python
@@ -37,7 +39,8 @@ reading = Reader().read("photo.jpg")  # a path, bytes, a Pillow image or an arra
 print(reading.text, reading.confidence, reading.unsure)
 ```
 
-`mnist-read photo.jpg` does the same on the command line. Trained on: {licence}.
+`mnist-read photo.jpg` does the same on the command line. With `pip install pillow-heif` it also reads HEIC, the
+pictures of iPhones. Trained on: {licence}.
 """
 WHEEL = "Wheel-Version: 1.0\nGenerator: mnist-pipeline\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 PROGRAMS = f"[console_scripts]\nmnist-read = {PACKAGE.name}.command:main\n"

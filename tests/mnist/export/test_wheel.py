@@ -103,6 +103,7 @@ print(json.dumps({
     "wrong": [str(file) for file in reader.files if file.hash and not right(file)],
     "version": reader.version,
     "requires": [name.partition(">")[0] for name in reader.requires],
+    "extras": reader.metadata.get_all("Provides-Extra"),
     "prefix": sys.modules["mnist_reader"].__file__.startswith(sys.prefix),
     "modules": list({name.partition(".")[0] for name in sys.modules}),
 }))
@@ -112,7 +113,8 @@ print(json.dumps({
 def test_pip_installs_it_whole_and_it_imports_what_it_requires_alone(installed, tmp_path):
     there = json.loads(run(installed / "python", "-c", LOOK, folder=tmp_path))
     assert (there["wrong"], there["version"], there["prefix"]) == ([], ABOUT.version, True)
-    assert there["requires"] == ["numpy", "onnxruntime", "pillow"]
+    assert there["requires"] == ["numpy", "onnxruntime", "pillow", 'pillow-heif; extra == "heif"']
+    assert there["extras"] == ["heif"]
     modules = set(there["modules"])
     assert {"numpy", "onnxruntime", "PIL", "mnist_reader"} <= modules
     ours = {path.stem for path in ROOT.iterdir() if path.is_dir()} - {"mnist_reader"}
@@ -146,5 +148,5 @@ def test_the_installed_command_reads_a_picture(installed, probabilities, tmp_pat
     render(load_digits().images[6]).save(tmp_path / "digit.png")
     (row,) = json.loads(run(installed / "mnist-read", "--json", "digit.png", folder=tmp_path))
     (expected,) = probabilities(digit_image(tmp_path / "digit.png")[None])
-    assert (row["file"], row["digit"]) == ("digit.png", str(expected.argmax()))
+    assert (row["file"], row["text"]) == ("digit.png", str(expected.argmax()))
     assert row["confidence"] == pytest.approx(expected.max(), abs=1e-5)
