@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from cluster.engine import ClusterError, add_arguments, completed, connected
-from cluster.pictures import Part, Picture, file_system, parts_of, pictures_of
+from cluster.pictures import Part, file_system, parts_of, pictures_of
 from mnist.core.errors import first_line, run
 from mnist.core.files import atomic
 from mnist.core.paths import ONNX
 from mnist_reader import PictureError, Reader
-from mnist_reader.command import Answer, answer, cores, digit_in
+from mnist_reader.command import Answer, answer, cores
 
 TYPES = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
 COLUMNS = pa.schema({name: TYPES[kind] for name, kind in get_type_hints(Answer).items()} | {"error": pa.string()})
@@ -42,7 +42,7 @@ def main() -> None:
         expected = "answers to this source with this model" if asked.resume else "an empty folder, or --resume"
         raise ClusterError(f"{asked.target}: expected {expected}, found {min(strange)}")
     left = {name: part for name, part in parts.items() if name not in done}
-    total, failed = sum(part.pictures for part in left.values()), 0
+    total, empty, failed = sum(part.pictures for part in left.values()), 0, 0
     with connected(asked.scheduler, asked.workers) as client, tqdm(total=total, unit=" pictures", disable=None) as bar:
         shared = client.submit(bytes, model)  # sent once, and made anew if the worker that has it dies
         common = (asked.column, shared, asked.accept_all)
@@ -50,10 +50,10 @@ def main() -> None:
             client.submit(answer_part, part, f"{target}/{name}", *common, pure=False) for name, part in left.items()
         ]
         for future in completed(tasks):
-            count, errors = future.result()
+            count, blank, unreadable = future.result()
             bar.update(count)
-            failed += errors
-    print(f"{asked.target}: {total:,} pictures answered now, of which {failed:,} could not be read")
+            empty, failed = empty + blank, failed + unreadable
+    print(f"{asked.target}: {total:,} pictures done now; empty: {empty:,}; could not be read: {failed:,}")
 
 
 def parse() -> argparse.Namespace:
@@ -75,13 +75,17 @@ def named(parts: list[Part], settings: list[object]) -> dict[str, Part]:
     return {f"part-{index:06}-{digests[index][:8]}.parquet": part for index, part in enumerate(parts)}
 
 
-def answer_part(part: Part, target: str, column: str, model: bytes, accept_all: bool) -> tuple[int, int]:
-    """Answer a part in one file, which is whole or not there; how many pictures, and how many were unreadable."""
+def answer_part(part: Part, target: str, column: str, model: bytes, accept_all: bool) -> tuple[int, int, int]:
+    """Answer a part in one file, which is whole or not there.
+
+    Returns:
+        How many pictures it has, how many of them are empty, and how many could not be read.
+    """
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, "model.onnx")
         onnx.write_bytes(model)
         reader = Reader(onnx, accept_all)
-    rows = [row for pictures in pictures_of(part, column) for row in answers(pictures, reader)]
+    rows = [row_of(*picture, reader) for pictures in pictures_of(part, column) for picture in pictures]
     content = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, COLUMNS), content)
     system, path = file_system(target)
@@ -90,25 +94,18 @@ def answer_part(part: Part, target: str, column: str, model: bytes, accept_all: 
             scratch.write_bytes(content.getvalue())
     else:
         system.pipe_file(path, content.getvalue())  # a store shows an object when all of it has arrived
-    return len(rows), sum("error" in row for row in rows)
+    return len(rows), sum(row.get("empty", False) for row in rows), sum("error" in row for row in rows)
 
 
-def answers(pictures: list[Picture], reader: Reader) -> list[dict[str, Any]]:
-    """The answer to each picture, or why there is none."""
-    rows, readable = [], []
-    for name, content in pictures:
-        row: dict[str, Any] = {"file": name.encode("utf-8", "backslashreplace").decode()}  # it need not be UTF-8
-        rows.append(row)
-        try:
-            if isinstance(content, bytes):
-                readable.append((row, digit_in(content, row["file"], reader.input_spec)))
-            else:
-                row["error"] = f"{row['file']}: {first_line(content)}"
-        except PictureError as error:
-            row["error"] = str(error)
-    for (row, _), reading in zip(readable, reader.classify([prepared for _, prepared in readable]), strict=True):
-        row |= answer(row["file"], reading)._asdict()
-    return rows
+def row_of(name: str, content: bytes | Exception, reader: Reader) -> dict[str, Any]:
+    """The answer to one picture, or why there is none; `content` may be the reason why it was not fetched."""
+    file = name.encode("utf-8", "backslashreplace").decode()  # the name need not be UTF-8
+    if not isinstance(content, bytes):
+        return {"file": file, "error": f"{file}: {first_line(content)}"}
+    try:
+        return answer(file, reader.read(content, file))._asdict()
+    except PictureError as error:
+        return {"file": file, "error": str(error)}
 
 
 if __name__ == "__main__":

@@ -1,43 +1,44 @@
-"""The command `mnist-read`: read the digits in picture files, one digit or a row of them.
+"""The command `mnist-read`: read the digits in picture files.
 
 What the model is unsure of is marked: the picture may hold no digit at all.
-Exit code: 0, or 1 where a file could not be read; each of those has a line on standard error.
+Exit code: 0, or 1 where a picture is empty or cannot be read; each of those has a line on standard error.
 """
 
 import argparse
 import csv
 import functools
-import itertools
 import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_reader.classifier import BATCH
-from mnist_reader.core.errors import run
+from mnist_reader.core.errors import UserError, run
 from mnist_reader.picture import FORMATS, PictureError, read_bytes
-from mnist_reader.preparation import InputSpec, PreparedPicture, prepare_picture
 from mnist_reader.reader import Reader, Reading
+from mnist_reader.show import ShowError, draw, picture_suffixes, save
 
 POOL_FROM = 512  # files; below, starting more processes costs more than it saves
+CHUNK = 16  # files that a process is given at a time
 
 
 class Answer(NamedTuple):
     """What the model says to one file; the fields are the columns of the output."""
 
     file: str
-    digit: str  # the label, or the digits of a row from left to right
-    confidence: float  # probability that all of `digit` is right, 0–1
-    second: str  # the next most likely label; empty for a row
+    text: str  # the labels, each line of the page on a line of its own
+    confidence: float  # probability that all of `text` is right, 0–1
+    second: str  # the next most likely label; empty unless the picture shows one digit
     second_confidence: float
     unsure: bool  # perhaps no digit at all
+    empty: bool  # there is nothing to read
 
 
-Prepared = tuple[str, PreparedPicture | str]  # (file, what the model is to see or what is wrong with it)
+Result = tuple[Answer | None, str]  # the answer to one file, and what is wrong with it: one of the two, or both
+_reader: Reader  # of this process, where several read
 
 
 def main(program: str = "mnist-read") -> None:
@@ -48,10 +49,17 @@ def main(program: str = "mnist-read") -> None:
 def read_files(program: str) -> None:
     """Read the files of the command line in order, and print each answer when it is ready."""
     arguments = parse(program)
-    reader = Reader(arguments.model, arguments.accept_all)
+    if sys.stdout is None:
+        raise UserError("standard output: expected an open one, found a closed one")
+    make_reader = functools.partial(Reader, arguments.model, arguments.accept_all)
+    read = functools.partial(read_file, reader=make_reader(), show=arguments.show)
     errors: list[str] = []
+    files = files_in(arguments.files, errors)
+    if arguments.show and files:
+        check_show(arguments.show, arguments.files, files)
+    results = map(read, files) if len(files) < POOL_FROM else read_in_processes(files, make_reader)
     try:
-        arguments.write(answers(prepared(arguments.files, reader.input_spec), reader, errors), arguments.files)
+        arguments.write(answers(results, errors), files)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the output has seen enough, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,32 +71,80 @@ def parse(program: str) -> argparse.Namespace:
     """The command line: files, model, and `write`, the function that prints the answers."""
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Read the digits in picture files: one digit a picture, or a row of them.",
-        epilog=f"Pictures: {', '.join(FORMATS)}.",
+        description="Read the digits in picture files: one digit, a row, or a page of several lines.",
+        epilog=f"Pictures: {', '.join(FORMATS)}, and HEIC if pillow-heif is installed.",
     )
-    parser.add_argument("files", nargs="*", help="pictures; - or none: one from standard input")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        help="pictures, or folders, whose pictures are read with those of the folders in them, sorted by name, without "
+        "hidden ones; - or none: one picture from standard input",
+    )
     parser.add_argument("--model", type=Path, help="ONNX file (default: the one of this package or clone)")
     parser.add_argument("--accept-all", action="store_true", help="one digit a picture, and none is unsure")
+    parser.add_argument(
+        "--show",
+        type=Path,
+        metavar="PICTURE",
+        help="also write this picture, such as out.png: boxes and answers, dashed and with a question mark where "
+        "unsure, drawn on the one picture that is read",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="write", action="store_const", const=write_json, help="print a JSON array")
     form.add_argument("--csv", dest="write", action="store_const", const=write_csv, help="print CSV")
     parser.set_defaults(write=write_table)
     arguments = parser.parse_args()
-    if not arguments.files and sys.stdin.isatty():
+    if not arguments.files and (sys.stdin is None or sys.stdin.isatty()):
         parser.error("expected picture files, or a picture on standard input; found none")
     arguments.files = arguments.files or ["-"]
     return arguments
 
 
-def prepared(files: list[str], spec: InputSpec) -> Iterator[Prepared]:
-    """Prepare files in order, with all cores where there are many."""
-    prepare = functools.partial(prepare_file, spec=spec)
-    if len(files) < POOL_FROM:
-        yield from map(prepare, files)
-        return
-    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
+def files_in(names: list[str], errors: list[str]) -> list[str]:
+    """The files to read: folders become their pictures; one without pictures is an error."""
+    files: list[str] = []
+    for name in names:
+        pictures = [name] if name == "-" else pictures_in(name)
+        if not pictures:
+            report(f"{name}: expected pictures in the folder, found none", errors)
+        files += pictures
+    return files
+
+
+def pictures_in(folder: str) -> list[str]:
+    """The pictures in a folder and in its folders, sorted, without hidden ones.
+
+    What is no folder, or cannot be listed, stands for itself: who reads it will see what is wrong.
+    """
+    unlisted: list[str] = []
+    pictures: list[str] = []
+    suffixes = {*picture_suffixes(), ".heic", ".heif"}
+    for place, folders, names in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(place, name) for name in names if not name.startswith(".")]
+        pictures += [str(path) for path in paths if path.suffix.lower() in suffixes]
+    return sorted([*pictures, *unlisted], key=Path)
+
+
+def check_show(show: Path, names: list[str], files: list[str]) -> None:
+    """Refuse to draw on several pictures, or over the picture itself.
+
+    Raises:
+        ShowError: one of these was asked for.
+    """
+    if files != names or len(files) != 1:
+        found = f"{len(names)}" if len(names) > 1 else "a folder"
+        raise ShowError(f"--show {show}: expected one picture to draw on, found {found}")
+    if show.resolve() == Path(files[0]).resolve():
+        raise ShowError(f"--show {show}: expected a new picture, found the one that is read")
+
+
+def read_in_processes(files: list[str], make_reader: Callable[[], Reader]) -> Iterator[Result]:
+    """Read files in order with all cores; each process has a reader of its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores(), context, initializer=_set_reader, initargs=(make_reader,)) as pool:
         try:
-            yield from pool.map(prepare, files, chunksize=BATCH)
+            yield from pool.map(_read_file, files, chunksize=CHUNK)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -98,57 +154,65 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prepare_file(file: str, spec: InputSpec) -> Prepared:
-    """Read and prepare one file; an error becomes its text, so that the others go on."""
+def _set_reader(make_reader: Callable[[], Reader]) -> None:
+    global _reader
+    _reader = make_reader()
+
+
+def _read_file(file: str) -> Result:
+    return read_file(file, _reader)
+
+
+def read_file(file: str, reader: Reader, show: Path | None = None) -> Result:
+    """Read one file, and draw what was read to `show`; an error becomes its text, so that the others go on."""
     try:
-        return file, digit_in(read_bytes(file), printable(file), spec)
-    except PictureError as error:
-        return file, str(error)
+        content = read_bytes(file)
+        reading = reader.read(content, file)
+        if show:
+            save(draw(content, reading), show)
+    except (PictureError, ShowError) as error:
+        return None, str(error)
+    return answer(file, reading), f"{file}: expected a digit, found an empty picture" if reading.empty else ""
 
 
-def digit_in(content: bytes, name: str, spec: InputSpec) -> PreparedPicture:
-    """What the model is to see of a picture.
-
-    Raises:
-        PictureError: no picture, or an empty one.
-    """
-    picture = prepare_picture(content, name, spec)
-    if picture.empty:
-        raise PictureError(f"{name}: expected a digit, found an empty picture")
-    return picture
+def answers(results: Iterable[Result], errors: list[str]) -> Iterator[Answer]:
+    """The answers; what is wrong is said on standard error at its turn, and added to `errors`."""
+    for found, error in results:
+        if error:
+            report(error, errors)
+        if found:
+            yield found
 
 
-def answers(files: Iterable[Prepared], reader: Reader, errors: list[str]) -> Iterator[Answer]:
-    """Classify what could be prepared; say on standard error what could not, and add it to `errors`."""
-    files = iter(files)
-    while batch := list(itertools.islice(files, BATCH)):
-        readable = [(file, picture) for file, picture in batch if not isinstance(picture, str)]
-        for error in (picture for _, picture in batch if isinstance(picture, str)):
-            errors.append(error)
-            print(f"error: {error}", file=sys.stderr)
-        yield from map(answer, [file for file, _ in readable], reader.classify([picture for _, picture in readable]))
+def report(error: str, errors: list[str]) -> None:
+    """Say on standard error, in one line, what is wrong, and add it to `errors`."""
+    errors.append(error)
+    print(f"error: {printable(error)}", file=sys.stderr)
 
 
 def answer(file: str, reading: Reading) -> Answer:
     """The columns of one reading."""
     one = reading.digits[0] if len(reading.digits) == 1 else None
     second, second_confidence = (one.second, one.second_confidence) if one else ("", 0.0)
-    return Answer(file, reading.text, reading.confidence, second, second_confidence, reading.unsure)
+    return Answer(file, reading.text, reading.confidence, second, second_confidence, reading.unsure, reading.empty)
 
 
 def write_table(rows: Iterable[Answer], files: list[str]) -> None:
-    """Print a table for people, as wide as the longest file name."""
+    """Print a table for people, as wide as the longest file name; a row of digits or a page ends its line."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     width = max(len(name) for name in ["file", *map(printable, files)])
-    print(f"{'file':{width}}  {'digit':>8}  confidence  second choice")
+    heading = f"{'file':{width}}  confidence          text      second choice\n"
     for row in rows:
+        mark = "empty" if row.empty else "unsure" if row.unsure else ""
+        text = row.text.replace("\n", " / ")
         second = f"{row.second} {row.second_confidence:11.2%}" if row.second else ""
-        mark = "  unsure" if row.unsure else ""
-        print(f"{printable(row.file):{width}}  {row.digit:>8}  {row.confidence:10.2%}  {second:13}{mark}".rstrip())
+        line = f"{printable(row.file):{width}}  {row.confidence:10.2%}  {mark:6}  {text:8}  {second}"
+        print(heading + line.rstrip())
+        heading = ""
 
 
 def printable(name: str) -> str:
-    """A file name in which control characters and undecodable bytes are escaped."""
+    """A text in which control characters and undecodable bytes are escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 

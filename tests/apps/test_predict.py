@@ -13,7 +13,7 @@ def test_the_command_of_the_clone_reads_digits(run_module, tmp_path):
     bars_and_rings("10").save(tmp_path / "ten.png")
     done = run_module("-m", "apps.predict", "--model", "some.onnx", "--json", "ten.png")
     assert (done.returncode, done.stderr) == (0, "")
-    assert [(row["file"], row["digit"]) for row in json.loads(done.stdout)] == [("ten.png", "10")]
+    assert [(row["file"], row["text"]) for row in json.loads(done.stdout)] == [("ten.png", "10")]
 
 
 def test_its_help_calls_it_by_its_name(run_module):
