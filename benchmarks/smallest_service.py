@@ -17,5 +17,10 @@ reader = Reader()
 async def read(request: Request) -> dict[str, Any]:
     """What the picture in the body says."""
     reading = reader.read(await request.body())
-    digits = [{name: value for name, value in digit._asdict().items() if name != "image"} for digit in reading.digits]
-    return {"text": reading.text, "confidence": reading.confidence, "unsure": reading.unsure, "digits": digits}
+    digits = [
+        {"line": line} | {name: value for name, value in digit._asdict().items() if name != "image"}
+        for line, row in enumerate(reading.lines)
+        for digit in row
+    ]
+    whole = {name: getattr(reading, name) for name in ("text", "confidence", "unsure", "empty", "turned")}
+    return whole | {"digits": digits}

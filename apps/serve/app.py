@@ -19,6 +19,7 @@ from apps.serve.pictures import PictureReader
 from apps.serve.settings import Settings
 from apps.serve.telemetry import Metrics, Telemetry
 from mnist_reader import Reader
+from mnist_reader.picture import PictureError
 
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
@@ -34,6 +35,8 @@ BODY = {
     "content": {
         "image/*": {"schema": {"type": "string", "format": "binary"}},
         "multipart/form-data": {"schema": {"type": "object", "properties": {"file": FILES}}},
+        "application/json": {"schema": answers.Picture.model_json_schema()},
+        "text/plain": {"schema": answers.Picture.model_json_schema()["properties"]["image"]},
     },
     "required": True,
 }
@@ -42,7 +45,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         408: "The body did not arrive in time.",
         413: "The body is too large.",
-        422: "The only picture, or the form, cannot be read.",
+        422: "The only picture, or the body, cannot be read.",
         503: "Too many pictures are waiting; try again.",
     }.items()
 }
@@ -76,7 +79,12 @@ def create(settings: Settings) -> ASGIApp:
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(AccessMiddleware, token=settings.token),
         ],
-        exception_handlers={RequestValidationError: _invalid, ClientDisconnect: _gone, Exception: _unforeseen},
+        exception_handlers={
+            PictureError: _unread,
+            RequestValidationError: _invalid,
+            ClientDisconnect: _gone,
+            Exception: _unforeseen,
+        },
     )
     add_routes(app, PictureReader(reader, settings.limits, metrics), metrics)
     return Telemetry(app, metrics, {*OPEN, "/read", "/about"})
@@ -89,7 +97,8 @@ def add_routes(app: FastAPI, pictures: PictureReader, metrics: Metrics) -> None:
     async def read(request: Request, images: bool = False) -> Response:
         """Read one picture, which is the body, or several, which are the files of a form.
 
-        PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF; dark on light or light on dark. `images` adds what the model saw.
+        PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF; dark on light or light on dark. A body of JSON or of plain text
+        holds the picture in base64 or as a data URL. `images` adds what the model saw.
         """
         return JSONResponse({"readings": await pictures.read(request, images)})
 
@@ -109,6 +118,11 @@ def add_routes(app: FastAPI, pictures: PictureReader, metrics: Metrics) -> None:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.mount("/", Page(directory=PAGE, html=True))
+
+
+async def _unread(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PictureError)
+    return JSONResponse({"detail": answers.error_line(error)}, 422)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -1,12 +1,12 @@
 """The pictures in a request, and what they say."""
 
 import asyncio
-import io
 import re
+from contextlib import suppress
 from typing import Any
 
 from fastapi import HTTPException, Request
-from PIL import Image
+from pydantic import ValidationError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -16,8 +16,7 @@ from apps.serve.settings import Limits
 from apps.serve.telemetry import Metrics
 from apps.serve.work_queue import WorkQueue
 from mnist_reader import Reader
-from mnist_reader.core.errors import WIDTH, first_line
-from mnist_reader.picture import FORMATS, PictureError
+from mnist_reader.picture import PictureError, from_data_url, open_image
 
 QUICK_PIXELS = 1_000_000  # of a picture that is read between two steps of the event loop, in up to 20 ms
 QUICK_BYTES = 2**20  # of its file
@@ -39,24 +38,21 @@ class PictureReader:
         self._bodies, self._queue = RequestBodies(limits), WorkQueue(limits)
 
     async def read(self, request: Request, images: bool) -> list[dict[str, Any]]:
-        """The answer to each picture of a request: one that is its body, or those of its form.
+        """The answer to each picture of a request.
 
         Raises:
-            HTTPException: 408, 413, 503; 422, the form or the only picture cannot be read.
+            HTTPException: 408, 413, 503; 422, the form cannot be read.
+            PictureError: the only picture cannot be read.
         """
         async with self._bodies.received(request) as body:
-            uploads: list[Upload] = [(None, body)]
-            if request.headers.get("content-type", "").lower().startswith("multipart/"):
-                uploads = await form_files(request.headers, body, self._limits.files)
-            readings = []
+            uploads, readings = await body_pictures(request.headers, body, self._limits.files), []
             for file, content in uploads:
                 try:
                     readings.append(await self._read_one(content, file, images))
                 except PictureError as error:
-                    line = first_line(error)[:WIDTH]
                     if len(uploads) == 1:
-                        raise HTTPException(422, line) from None
-                    readings.append({"file": file, "error": line})
+                        raise
+                    readings.append({"file": file, "error": answers.error_line(error)})
                 if len(uploads) > 1:
                     await asyncio.sleep(0)  # so that others are answered between two pictures
             return readings
@@ -69,6 +65,35 @@ class PictureReader:
         self._metrics.read.inc()
         self._metrics.unsure.inc(reading.unsure)
         return answers.reading(reading, self.reader.about.classes, file, images)
+
+
+async def body_pictures(headers: Headers, body: bytes, most: int) -> list[Upload]:
+    """The pictures in a body, as its content type says: a form of at most `most`, JSON, text, or the picture itself.
+
+    Raises:
+        HTTPException: see `form_files`.
+        PictureError: the JSON or the base64 cannot be read.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("multipart/"):
+        return await form_files(headers, body, most)
+    if kind not in ("application/json", "text/plain"):
+        return [(None, body)]
+    text = json_image(body) if kind == "application/json" else body.decode("latin-1")
+    text = text.replace("\r", "").replace("\n", "").strip()  # many encoders break lines
+    return [(None, from_data_url(text if text.startswith("data:") else answers.PNG + text, "picture"))]
+
+
+def json_image(body: bytes) -> str:
+    """The picture's text in a body of JSON.
+
+    Raises:
+        PictureError: not an object with `image`, or one that holds another, because many would take much memory.
+    """
+    if body.count(b"{") == 1 and b"[" not in body:
+        with suppress(ValidationError):
+            return answers.Picture.model_validate_json(body).image
+    raise PictureError(f'picture: expected JSON such as {{"image": "base64"}}, found {body[:20]!r}…')
 
 
 async def form_files(headers: Headers, body: bytes, most: int) -> list[Upload]:
@@ -101,7 +126,7 @@ def pixels(content: bytes) -> int:
     if re.match(rb"P[0-6fy]", content):  # PPM: Pillow reads its header byte by byte, however long
         return len(content) * 8  # at most: one bit each
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with open_image(content, "picture") as image:
             return image.width * image.height
     except Exception:  # whatever Pillow stumbles over; the reader says what is wrong
         return 0

@@ -23,7 +23,7 @@ class Metrics:
         self.seconds = Histogram("mnist_request_seconds", "Time from head to answer.", ("route",), registry=mine)
         self.in_flight = Gauge("mnist_requests_in_flight", "Requests that are being answered.", registry=mine)
         self.read = Counter("mnist_pictures_read", "Pictures read.", registry=mine)
-        self.unsure = Counter("mnist_pictures_unsure", "Pictures with a digit that is unsure.", registry=mine)
+        self.unsure = Counter("mnist_pictures_unsure", "Pictures that are unsure or empty.", registry=mine)
         ProcessCollector(registry=mine)
 
 

@@ -36,6 +36,20 @@ from mnist_reader.core.errors import run
 if __name__ == "__main__":
     run(lambda: serve(Settings(Path(sys.argv[2]), port=0, limits=Limits({limits}))))
 """
+# The picture's digit many times on a page: the second of each line has a mark, and the first of line 1 is unsure.
+PAGE = """
+from mnist_reader import Reader
+from mnist_reader.reader import Reading
+read = Reader.read
+def read_as_page(*arguments):
+    (digit,) = read(*arguments).digits
+    def placed(line, column):
+        box = (column / {columns}, line / {lines}, (column + 0.8) / {columns}, (line + 0.8) / {lines})
+        return digit._replace(box=box, mark="." * (column == 1), unsure=(line, column) == (1, 0))
+    lines = tuple(tuple(placed(line, column) for column in range({columns})) for line in range({lines}))
+    return Reading(lines, {turned})
+Reader.read = read_as_page
+"""
 
 
 def write_model(path, about=ABOUT):

@@ -78,6 +78,28 @@ def test_10_mb_are_read(service):
     assert service.read(padded).status_code == 200
 
 
+JSONS = {
+    "lists in lists": b"[" * (10 * MEBI),
+    "objects in objects": b'{"image":' * MEBI,
+    "a list of lists": b'{"image": [' + b"[]," * (3 * MEBI) + b"0]}",
+    "a list of objects": b'{"image": [' + b'{"a":1},' * MEBI + b"0]}",
+    "objects beside the picture": b'{"a": {"b": {}}, "image": "%s"}' % (b"A" * 9 * MEBI),
+    "a number without end": b'{"image": ' + b"1" * (9 * MEBI),
+    "many names": b"{" + b",".join(b'"%d": 1' % number for number in range(700_000)) + b"}",
+    "a string of escapes": b'{"image": "' + b"\\u0100" * MEBI + b'"}',
+    "base64 of no picture": b'{"image": "%s"}' % (b"AAAA" * 2 * MEBI),
+    "broken lines": b'{"image": "%s"}' % (b"\\n" * 4 * MEBI),
+}
+
+
+def test_json_of_up_to_10_mb_is_refused_in_under_400_mb(tmp_path, model):
+    with served(tmp_path, model) as service:
+        for name, content in JSONS.items():
+            answer = service.read(content, headers={"Content-Type": "application/json"})
+            assert (answer.status_code, len(answer.json()["detail"]) <= 300) == (422, True), name
+            assert service.memory() < 400, name
+
+
 def test_all_bodies_together_are_bounded_but_small_ones_taken(tmp_path, model):
     limits = "held_bytes=2**20, body_seconds=300"
     with served(tmp_path, model, limits=limits) as service, service.connect() as connection:

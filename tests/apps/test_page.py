@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -13,7 +14,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from mnist_reader.about import About
-from tests.apps.services import served
+from tests.apps.services import PAGE, served
+from tests.clones import ROOT
 from tests.linear import bar_or_ring, describe, write_model
 from tests.tools import chromium
 
@@ -113,10 +115,24 @@ class Page:
             });"""
         )
 
+    def sides(self):
+        """Width and height of the pad, as fractions of its width."""
+        width, height = self["pad"].size["width"], self["pad"].size["height"]
+        return [1, pytest.approx(height / width, abs=0.01)]
+
     def style(self, selector, property_):
         return self.script(
             "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]", selector, property_
         )
+
+    def focusable(self):
+        """Role and name, as a screen reader has them, of all that takes the focus."""
+        self.devtools("Accessibility.enable")
+        return [
+            (node["role"]["value"], node["name"]["value"])
+            for node in self.devtools("Accessibility.getFullAXTree")["nodes"]
+            if any(one["name"] == "focusable" for one in node.get("properties", ())) and not node["ignored"]
+        ]
 
     def errors(self):
         return [entry["message"] for entry in self.browser.get_log("browser")]
@@ -169,6 +185,15 @@ def test_stroke_is_read_and_cleared_without_an_error_or_another_host(page):
     assert page.hosts() == {"127.0.0.1"}
 
 
+def test_lines_of_docs_serving_md_send_a_drawing(page):
+    (lines,) = re.findall(r"```js\n(.+?)```", (ROOT / "docs/serving.md").read_text(), re.DOTALL)
+    page.draw(BAR)
+    page.shows("1")
+    script = f"const canvas = document.getElementById('pad'); {lines} return readings;"
+    (reading,) = page.script(f"return (async () => {{ {script} }})();")
+    assert (reading["text"], [digit["label"] for digit in reading["digits"]]) == ("1", ["1"])
+
+
 def test_undo_takes_back_a_stroke_and_a_clearing(page):
     page.draw(BAR, -0.3)
     page.shows("1")
@@ -205,8 +230,8 @@ def test_two_digits_have_boxes_around_them_and_bars_of_their_own(page):
 
 def test_what_is_no_digit_is_unsure_in_words(page):
     page.draw(DASH)
-    page.wait.until(lambda _: page.text("sure").startswith("Unsure, perhaps "))
-    page.says("Unsure, perhaps ")
+    page.wait.until(lambda _: page.text("sure") == "Unsure")
+    page.says("Perhaps ")
     assert page.browser.find_element(By.CSS_SELECTOR, "#digits label").text.endswith("unsure")
 
 
@@ -231,28 +256,24 @@ def test_keyboard_draws_and_reaches_everything_with_a_visible_focus(page):
 def test_every_part_that_takes_the_focus_has_a_name(page):
     page.draw(BAR)
     page.shows("1")
-    page.devtools("Accessibility.enable")
-    nodes = page.devtools("Accessibility.getFullAXTree")["nodes"]
-    names = {
-        node["role"]["value"]: node["name"]["value"]
-        for node in nodes
-        if any(one["name"] == "focusable" for one in node.get("properties", ())) and not node["ignored"]
-    }
-    assert set(names) == {"RootWebArea", "application", "button", "link", "radio"}
-    assert all(names.values())
+    roles = page.focusable()
+    assert {role for role, _ in roles} == {"RootWebArea", "application", "button", "link", "radio"}
+    assert all(name for _, name in roles)
 
 
 def test_file_is_shown_in_the_pads_place_and_read(page, tmp_path):
     two_digits((300, 600), [(70, 200), (200, 200)]).save(tmp_path / "two.png")
     page["file"].send_keys(str(tmp_path / "two.png"))
     page.shows("10")
-    bar, ring = page.boxes()  # the picture is half as wide as high, so a quarter of the pad's width
-    assert bar == pytest.approx([0.375 + 64 / 1200, 150 / 600, 0.375 + 76 / 1200, 250 / 600], abs=0.02)
-    assert ring == pytest.approx([0.375 + 167 / 1200, 150 / 600, 0.375 + 233 / 1200, 250 / 600], abs=0.02)
+    assert page.sides() == [1, 1]
+    bar, ring = page.boxes()  # the picture is half as wide as high, and stands in the middle of a square
+    assert bar == pytest.approx([0.25 + 64 / 600, 150 / 600, 0.25 + 76 / 600, 250 / 600], abs=0.02)
+    assert ring == pytest.approx([0.25 + 167 / 600, 150 / 600, 0.25 + 233 / 600, 250 / 600], abs=0.02)
     page.draw(BAR)  # not over a picture
     page.shows("10")
     page["undo"].click()
     page.shows("–", "Nothing drawn yet")
+    assert page.sides() == [1, 0.5]
 
 
 @pytest.mark.parametrize(("event", "field"), [("DragEvent", "dataTransfer"), ("ClipboardEvent", "clipboardData")])
@@ -294,7 +315,46 @@ def test_picture_that_the_browser_cannot_show_is_read(page, tmp_path):
 def test_blank_picture_is_empty(page, tmp_path):
     Image.new("L", (200, 200), "white").save(tmp_path / "blank.png")
     page["file"].send_keys(str(tmp_path / "blank.png"))
-    page.shows("–", "Empty")
+    page.shows("–", "Nothing to read")
+    page.says("Nothing to read")
+    assert page.boxes() == []
+
+
+def test_page_says_what_it_reads_where_the_classes_are_digits(page):
+    assert "does not read scenes, seven-segment displays or letters" in page["scope"].text
+
+
+@pytest.fixture(scope="module")
+def address_of_pages(model, tmp_path_factory):
+    """The service, which answers with twelve lines of five digits, turned."""
+    before = PAGE.format(lines=12, columns=5, turned=90)
+    with served(tmp_path_factory.mktemp("pages"), model, before=before) as service:
+        yield service.url + "/"
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_sixty_digits_in_twelve_lines_are_shown_in_their_places_and_leave_room(browser, address_of_pages, phone):
+    page = Page(browser, address_of_pages, PORTRAIT if phone else DESKTOP, phone=phone)
+    page.shows("–", "Nothing drawn yet")
+    page.touch("pad", BAR) if phone else page.draw(BAR)
+    page.shows("\n".join(["11.111"] * 12), "Unsure about 1 of 60 digits, read turned by 90°")
+    assert page["reading"].text.split("\n") == ["11.111"] * 12  # as it looks
+    page.says("Perhaps 12 lines: 11.111; 11.111; ")
+
+    columns, lines = np.arange(60) % 5, np.arange(60) // 5
+    expected = np.array([columns / 5, lines / 12, (columns + 0.8) / 5, (lines + 0.8) / 12]).T
+    assert np.allclose(page.boxes(), expected, atol=0.01)
+    labels = page.script("return [...document.querySelectorAll('#boxes b')].map((label) => label.textContent)")
+    assert labels == ["1"] * 60
+
+    names = [name for role, name in page.focusable() if role == "radio"]
+    assert (len(names), sum(name.endswith("unsure") for name in names), names[0][-1]) == (60, 1, "%")
+    page.browser.find_elements(By.CSS_SELECTOR, "#digits img")[13].click()
+    assert "(digit 14 of 60, in line 3)" in page.text("caption")
+    assert page.script("return document.documentElement.scrollWidth <= innerWidth")
+    if phone:
+        assert page["seen"].size["height"] < PORTRAIT[1] / 2
+        assert page["head"].size["height"] < PORTRAIT[1] / 2
 
 
 def test_dark_page_sends_dark_ink_on_white_paper(browser, address):
@@ -336,6 +396,7 @@ def test_a_hundred_classes_with_long_names_show_the_ten_best(browser, tmp_path):
         page = Page(browser, service.url + "/", PORTRAIT, phone=True)
         page.shows("–", "Nothing drawn yet")
         assert page.browser.find_elements(By.CSS_SELECTOR, "#bars tr") == []
+        assert not page["scope"].is_displayed()
         page.draw(BAR)
         page.shows(names[19])
         rows = [row.text for row in page.browser.find_elements(By.CSS_SELECTOR, "#bars th")]

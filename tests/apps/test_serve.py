@@ -4,7 +4,10 @@ import base64
 import concurrent.futures
 import gzip
 import io
+import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +19,9 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.apps.services import ABOUT, WEIGHTS, bar, eventually, post, served, status, write_model
+from tests.apps.services import ABOUT, PAGE, WEIGHTS, bar, eventually, post, served, status, write_model
 from tests.clones import ROOT
+from tests.tools import find
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +57,60 @@ def test_picture_is_read_with_the_probabilities_that_numpy_computes(service):
     assert list(digit["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)
     assert digit["confidence"] == reading["confidence"] == max(digit["probabilities"].values())
     left, top, right, bottom = digit["box"]
-    assert 0 <= left < 0.5 < right <= 1 and 0 <= top < 0.5 < bottom <= 1
+    assert [left, top, right, bottom] == pytest.approx([0.46, 0.1, 0.55, 0.91], abs=0.02)  # as `bar` draws it
+    assert digit["pixels"] == pytest.approx([46, 10, 55, 91], abs=2)
+    assert (digit["line"], digit["mark"], reading["turned"], reading["empty"]) == (0, "", 0, False)
 
 
-def test_images_come_only_where_they_are_asked_for(service):
-    ((digit,),) = [reading["digits"] for reading in service.read(bar("JPEG")).json()["readings"]]
-    assert set(digit) == {"label", "confidence", "second", "second_confidence", "unsure", "box", "probabilities"}
+def test_answer_has_the_names_that_openapi_lists_and_an_image_where_it_is_asked_for(service):
+    schemas = service.get("/openapi.json").json()["components"]["schemas"]
+    (plain,) = service.read(bar("JPEG")).json()["readings"]
+    (reading,) = service.read(bar("JPEG"), "?images=1").json()["readings"]
+    assert list(reading) == list(schemas["Reading"]["properties"])
+    assert list(reading["digits"][0]) == list(schemas["Digit"]["properties"])
+    assert set(reading["digits"][0]) - set(plain["digits"][0]) == {"image"}
+
+
+def test_digits_of_a_page_lie_flat_and_say_their_line_and_their_mark(tmp_path, model):
+    with served(tmp_path, model, before=PAGE.format(lines=2, columns=3, turned=90)) as service:
+        (reading,) = service.read(bar()).json()["readings"]
+    assert (reading["text"], reading["turned"], reading["unsure"]) == ("11.1\n11.1", 90, True)
+    marks = [(digit["line"], digit["mark"]) for digit in reading["digits"]]
+    assert marks == [(0, ""), (0, "."), (0, ""), (1, ""), (1, "."), (1, "")]
+
+
+BASE64 = base64.b64encode(bar()).decode()
+TEXTS = {
+    "base64 in JSON": ("application/json", json.dumps({"image": BASE64})),
+    "a data URL in JSON": ("application/json; charset=utf-8", json.dumps({"image": f"data:image/png;base64,{BASE64}"})),
+    "JSON with every character escaped": (
+        "application/json",
+        '{"name": "one.png", "image": "' + "".join(f"\\u{ord(char):04x}" for char in BASE64) + '"}',
+    ),
+    "broken lines in JSON": ("application/json", json.dumps({"image": base64.encodebytes(bar()).decode()})),
+    "a data URL": ("text/plain;charset=UTF-8", f"data:image/png;base64,{BASE64}"),
+    "base64": ("Text/Plain", base64.encodebytes(bar()).decode().replace("\n", "\r\n")),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_picture_in_text_is_read_as_the_picture_itself(service, name):
+    kind, text = TEXTS[name]
+    answer = service.read(text, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()) == (200, service.read(bar()).json())
+
+
+def test_lines_of_docs_serving_md_ask_the_service(service, tmp_path):
+    page = (ROOT / "docs/serving.md").read_text()
+    (lines,) = re.findall(r"## Ask it\n\n```sh\n(.+?)```", page, re.DOTALL)
+    (tmp_path / "docs").mkdir()
+    for name in ("docs/digit.png", "one.png", "two.jpg"):
+        shutil.copy(ROOT / "docs/digit.png", tmp_path / name)
+    script = lines.replace("http://127.0.0.1:7860", service.url).replace("curl", "curl --silent --write-out '\\n'")
+    done = subprocess.run([find("bash"), "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    picture, form, text, in_json = map(json.loads, done.stdout.splitlines())
+    assert picture == text == in_json == service.read((ROOT / "docs/digit.png").read_bytes()).json()
+    assert [reading["file"] for reading in form["readings"]] == ["one.png", "two.jpg"]
 
 
 def test_several_pictures_are_answered_in_order_and_one_that_is_none_with_its_error(service):
@@ -71,11 +123,19 @@ def test_several_pictures_are_answered_in_order_and_one_that_is_none_with_its_er
     assert other["error"].startswith("notes.txt: expected a picture") and "\n" not in other["error"]
 
 
-def test_empty_picture_is_an_empty_text(service):
+def test_picture_with_nothing_to_read_is_empty_and_unsure_and_no_error(service):
     file = io.BytesIO()
     Image.new("L", (80, 80), 255).save(file, "PNG")
     (reading,) = service.read(file.getvalue()).json()["readings"]
-    assert reading == {"file": None, "text": "", "confidence": 0, "unsure": False, "digits": []}
+    assert reading == {
+        "file": None,
+        "text": "",
+        "confidence": 0,
+        "unsure": True,
+        "empty": True,
+        "turned": 0,
+        "digits": [],
+    }
 
 
 def test_model_says_what_it_is(service):
@@ -103,6 +163,21 @@ MALFORMED = {
     "a file that is no picture": form(FILE % (b"a.png", b"abc")),
     "a file's name of control characters": form(FILE % (b"\x01\xff\xfe\x7f", b"abc")),
     "more files than one may send": form(*[FILE % (b"a", b"b")] * 100),
+    "JSON of nothing": (b"", "application/json"),
+    "JSON that is cut off": (b'{"image": "iVBOR', "application/json"),
+    "JSON in bytes of no text": (b'{"image": "\xff\xfe"}', "application/json"),
+    "JSON of another name": (b'{"picture": "iVBOR"}', "application/json"),
+    "JSON of a number": (b'{"image": 5}', "application/json"),
+    "JSON of an object": (b'{"image": {"image": "iVBOR"}}', "application/json"),
+    "JSON of a list": (b'["iVBOR"]', "application/json"),
+    "JSON of nothing in base64": (b'{"image": ""}', "application/json"),
+    "JSON of a part of base64": (b'{"image": "iVBOR"}', "application/json"),
+    "JSON of no base64": ('{"image": "\u00fc\\u0000"}'.encode(), "application/json"),
+    "JSON of no picture": (b'{"image": "bm8gcGljdHVyZQ=="}', "application/json"),
+    "text of no base64": (b"no picture\xff", "text/plain"),
+    "a picture that is said to be text": (bar(), "text/plain"),
+    "a data URL of text": (b"data:text/plain,no picture", "text/plain"),
+    "a data URL of nothing": (b"data:image/png;base64,", "text/plain"),
     "a content type of bytes": (b"--x--", "multipart/\xff; boundary=\xff"),
 }
 
@@ -172,6 +247,8 @@ def test_openapi_document_is_whole(service):
     schema = service.get("/openapi.json").json()
     assert set(schema["paths"]) == {"/read", "/about", "/health", "/metrics"}
     assert {"200", "408", "413", "422", "503"} == set(schema["paths"]["/read"]["post"]["responses"])
+    kinds = schema["paths"]["/read"]["post"]["requestBody"]["content"]
+    assert set(kinds) == {"image/*", "multipart/form-data", "application/json", "text/plain"}
     names = references(schema)
     assert "#/components/schemas/Readings" in names
     assert all(name.rpartition("/")[2] in schema["components"]["schemas"] for name in names)

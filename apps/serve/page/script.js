@@ -3,16 +3,18 @@ const element = (id) => document.getElementById(id);
 const [frame, pad, cursor, live] = ["frame", "pad", "cursor", "live"].map(element);
 const pen = pad.getContext("2d", { willReadFrequently: true });
 
-const PEN = pad.height / 16; // as wide as MNIST's strokes, for digits two thirds as high as the pad
-const STEP = pad.height / 32; // of an arrow key
+const HEIGHT = pad.height; // to draw on; for a picture the pad is up to as high as it is wide
+const PEN = HEIGHT / 16; // as wide as MNIST's strokes, for digits two thirds as high as the pad
+const STEP = HEIGHT / 32; // of an arrow key
 const MOST_BARS = 12; // with more classes, the ten most likely are shown
+const MANY = 12; // with more digits, they are shown small
 const PATIENCE = 30_000; // ms for one answer
 const KEYS = "On the pad, arrow keys move a pen, Space lowers or lifts it. Esc clears.";
 const NOTHING = { text: "", digits: [] };
 const WHOLE = { left: 0, top: 0, width: 1, height: 1 }; // fractions of the pad's sides
 
 let about = { classes: [] };
-let marks = []; // on the pad: strokes, or one picture {file, image, area}
+let marks = []; // on the pad: strokes, or one picture {file, image, area, height of the pad}
 let past = []; // what `marks` was before, for Undo
 let stroke = null; // the one being drawn
 let digits = []; // of the last answer
@@ -34,9 +36,9 @@ const clear = () => marks.length && put([]);
 
 function changed() {
   const picture = marks[0]?.file;
+  pad.height = marks[0]?.height ?? HEIGHT;
   const { left, top, width, height } = place(element("boxes"), marks[0]?.area ?? WHOLE);
   const area = [left * pad.width, top * pad.height, width * pad.width, height * pad.height];
-  pen.clearRect(0, 0, pad.width, pad.height);
   pen.fillStyle = "white";
   pen.fillRect(...area);
   pen.lineWidth = PEN;
@@ -121,9 +123,10 @@ function lift() {
 async function open(file) {
   if (!file) return;
   const image = await createImageBitmap(file).catch(() => null); // a TIFF, for example, which only the service reads
-  const sides = image ? [image.width / pad.width, image.height / pad.height] : [0, 0];
+  const tall = image ? Math.min(Math.max((image.height / image.width) * pad.width, HEIGHT), pad.width) : HEIGHT;
+  const sides = image ? [image.width / pad.width, image.height / tall] : [0, 0];
   const [width, height] = sides.map((side) => side / (Math.max(...sides) || 1)); // as large as fits, in the middle
-  put([{ file, image, area: { left: (1 - width) / 2, top: (1 - height) / 2, width, height } }]);
+  put([{ file, image, area: { left: (1 - width) / 2, top: (1 - height) / 2, width, height }, height: tall }]);
   show(NOTHING, "Reading…");
 }
 
@@ -183,28 +186,36 @@ async function service(path, { headers, ...options } = {}) {
   throw new Error(typeof answer.detail === "string" ? answer.detail : `The service answers ${response.status}`);
 }
 
-function show({ text, confidence, unsure, digits: found }, line, state) {
+function show({ text, confidence, unsure, turned, digits: found }, line, state) {
   digits = found;
   chosen = Math.max(0, Math.min(chosen, digits.length - 1));
+  const [lines, doubtful] = [text.split("\n"), digits.filter((digit) => digit.unsure)];
   state ??= !digits.length ? "empty" : unsure ? "unsure" : "read";
   line ??= {
-    empty: "Empty: nothing to read",
-    unsure: `Unsure, perhaps ${text}`,
+    empty: "Nothing to read",
+    unsure: digits.length > 1 ? `Unsure about ${doubtful.length} of ${digits.length} digits` : "Unsure",
     read: `${percent(confidence)} sure`,
   }[state];
+  if (turned) line += `, read turned by ${turned}°`;
   element("answer").className = state;
   element("reading").textContent = text || "–";
-  element("reading").style.setProperty("--length", text.length || 1);
+  element("reading").style.setProperty("--length", Math.max(1, ...lines.map((one) => one.length)));
+  element("reading").style.setProperty("--lines", lines.length);
   element("sure").textContent = line;
-  say(state === "read" ? `Read ${text}, ${line}` : line);
+  const spoken = lines.length > 1 ? `${lines.length} lines: ${lines.join("; ")}` : text;
+  say(text ? `${unsure ? "Perhaps" : "Read"} ${spoken}, ${line}` : line);
+  for (const id of ["digits", "boxes"]) element(id).classList.toggle("many", digits.length > MANY);
   children("digits", digits.length).forEach((label, index) => {
     const digit = digits[index];
     label.querySelector("img").src = digit.image;
     const sure = digit.unsure ? "unsure" : percent(digit.confidence);
-    label.querySelector("span").textContent = `${digit.label}, ${sure}`;
+    label.classList.toggle("unsure", digit.unsure);
+    label.querySelector("span").textContent = digit.label;
+    label.querySelector("small").textContent = `, ${sure}`;
   });
   children("boxes", digits.length > 1 ? digits.length : 0).forEach((box, index) => {
     const [left, top, right, bottom] = digits[index].box;
+    box.querySelector("b").textContent = digits[index].label;
     place(box, { left, top, width: right - left, height: bottom - top });
   });
   choose(chosen);
@@ -218,11 +229,12 @@ function choose(index) {
     box.classList.toggle("chosen", i === index);
     box.classList.toggle("unsure", digits[i].unsure);
   });
-  const { label, probabilities: shares } = digits[index] ?? {};
+  const { label, line, probabilities: shares } = digits[index] ?? {};
   const many = about.classes.length > MOST_BARS;
   const ranked = shares ? [...about.classes].sort((a, b) => shares[b] - shares[a]).slice(0, 10) : [];
   const names = many ? ranked : about.classes;
-  const whose = digits.length > 1 ? ` (digit ${index + 1} of ${digits.length})` : "";
+  const where = digits.at(-1)?.line ? `, in line ${line + 1}` : "";
+  const whose = digits.length > 1 ? ` (digit ${index + 1} of ${digits.length}${where})` : "";
   element("caption").textContent = (many ? "The ten most likely classes" : "How likely each class is") + whose;
   children("bars", names.length).forEach((row, i) => {
     row.className = names[i] === label ? "best" : "";
@@ -262,7 +274,9 @@ function say(line) {
 element("digits").addEventListener("change", (event) => {
   choose([...element("digits").children].indexOf(event.target.closest("label")));
 });
-element("boxes").addEventListener("click", (event) => choose([...element("boxes").children].indexOf(event.target)));
+element("boxes").addEventListener("click", (event) => {
+  choose([...element("boxes").children].indexOf(event.target.closest("span")));
+});
 element("undo").addEventListener("click", undo);
 element("clear").addEventListener("click", clear);
 element("choose").addEventListener("click", () => element("file").click());
@@ -288,7 +302,8 @@ async function start() {
   try {
     about = await service("about");
     document.title = element("title").textContent = about.title;
-    const { version, threshold, licence } = about;
+    const { classes, version, threshold, licence } = about;
+    element("scope").hidden = !classes.every((name) => /^\d$/.test(name));
     element("about").textContent = `Model ${version}, unsure below ${percent(threshold)}. ${licence}.`;
     changed();
   } catch (error) {
