@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_reader.picture import PictureError
-    from mnist_reader.reader import Digit, Reader, Reading
+    from mnist_reader.reader import Reader
+    from mnist_reader.reading import Digit, Reading
 
 __version__ = "1.1.0"
 __all__ = ["Digit", "PictureError", "Reader", "Reading"]
@@ -21,7 +22,8 @@ def __getattr__(name: str) -> Any:
     """Import the public names when they are used: training needs `mnist_reader.core` without ONNX Runtime."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{'picture' if name == 'PictureError' else 'reader'}"), name)
+    module = {"PictureError": "picture", "Reader": "reader"}.get(name, "reading")
+    return getattr(import_module(f"{__name__}.{module}"), name)
 
 
 def __dir__() -> list[str]:

@@ -36,6 +36,7 @@ class Scan(NamedTuple):
     levels: np.ndarray  # uint8 (rows, columns), the original
     factor: int
     ink: np.ndarray  # float32 (rows, columns) of the copy, in 0–1 with soft edges
+    depth: np.ndarray  # uint8 (rows, columns) of the copy: how much darker or lighter than the paper
 
     def original(self, box: tuple[slice, slice]) -> tuple[slice, slice]:
         """The rows and columns of the original that these of the copy show."""
@@ -50,7 +51,8 @@ def scan(levels: np.ndarray, factor: int) -> Scan:
         NoInkError: ink and paper are too much alike.
     """
     copy = np.asarray(Image.fromarray(levels).reduce(factor)) if factor > 1 else levels
-    return Scan(levels, factor, clean(find_ink(copy)))
+    ink = find_ink(copy)
+    return Scan(levels, factor, clean(ink), ink.levels)
 
 
 def cut_out(levels: np.ndarray, scanned: Scan | None = None) -> np.ndarray:
@@ -78,13 +80,18 @@ def find_ink(levels: np.ndarray) -> Ink:
     The paper is what lies along the border near the corners, as one level; where ink and paper do not separate well
     from that, a curved surface (light from one side, a vignette) is tried, and kept if they then separate much better.
     """
-    edges = (levels[0], levels[-1], levels[:, 0], levels[:, -1])
-    paper = quantile(np.concatenate([_ends(edge) for edge in edges]), 0.5)
+    paper = border_level(levels)
     even = otsu(_difference(levels, paper, -1 if paper > levels.mean() else 1))
     if even.separability >= EVEN:
         return even
     uneven = otsu(_difference(levels, *paper_surface(levels)))
     return uneven if uneven.separability > even.separability + GAIN or uneven.contrast < CONTRAST else even
+
+
+def border_level(levels: np.ndarray) -> float:
+    """The level of the paper along the border of `uint8` `(rows, columns)`, near the corners."""
+    edges = (levels[0], levels[-1], levels[:, 0], levels[:, -1])
+    return quantile(np.concatenate([_ends(edge) for edge in edges]), 0.5)
 
 
 def _ends(edge: np.ndarray) -> np.ndarray:

@@ -1,86 +1,41 @@
 """Read digits in pictures: the library that other programs use."""
 
-import itertools
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from mnist_reader.about import About, AboutError
-from mnist_reader.classifier import BATCH, Classifier
-from mnist_reader.digits import Box
-from mnist_reader.picture import Picture
-from mnist_reader.preparation import InputSpec, PreparedDigit, PreparedPicture, prepare_picture
+from mnist_reader.classifier import Classifier
+from mnist_reader.core.normalisation import normalised
+from mnist_reader.ink import WORK, NoInkError, cut_out
+from mnist_reader.looks import Box, Look, close_look, page_look
+from mnist_reader.picture import GreyPicture, Picture, grey_picture
+from mnist_reader.preparation import whole_image
+from mnist_reader.reading import Digit, Reading, pixels
+from mnist_reader.recognition import Recognised, recognise
 
-WIDE = 1.2  # times the height; two digits that touch are wider than this, few single ones are
-SURE = 0.9  # confidence, below which a part is unsure that is wide or, in a row, at the edge of the picture
-
-
-class Digit(NamedTuple):
-    """One digit (or, with another model, one picture's class)."""
-
-    label: str  # the name of the most likely class
-    confidence: float  # its probability, 0–1
-    second: str  # the next most likely class
-    second_confidence: float
-    box: Box  # left, top, right, bottom, as fractions 0–1 of the sides of the picture, turned as EXIF says
-    pixels: tuple[int, int, int, int]  # the same in pixels
-    unsure: bool  # perhaps no class: below the threshold, or doubtful for its shape and place (SURE, _is_pattern)
-    probabilities: tuple[float, ...]  # of each class
-    image: np.ndarray  # what the model saw, uint8 (rows, columns), 255 = ink
-    mark: str = ""  # "." or "," where such a mark stands between this digit and the next
-
-    def __repr__(self) -> str:
-        return f"Digit({self.label!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
-
-
-class Reading(NamedTuple):
-    """What one picture says."""
-
-    lines: tuple[tuple[Digit, ...], ...]  # from top to bottom, each from left to right; none in an empty picture
-    turned: int = 0  # degrees, clockwise, by which the picture had to be turned; boxes are of the picture as it is
-
-    @property
-    def digits(self) -> tuple[Digit, ...]:
-        """The digits of all lines."""
-        return tuple(itertools.chain.from_iterable(self.lines))
-
-    @property
-    def text(self) -> str:
-        """The labels, each line on its own: `2026`; empty where the picture is."""
-        return "\n".join("".join(digit.label + digit.mark for digit in line) for line in self.lines)
-
-    @property
-    def confidence(self) -> float:
-        """The probability that all digits are right, 0–1: the product of theirs; 0 where the picture is empty."""
-        return math.prod(digit.confidence for digit in self.digits) if self.lines else 0.0
-
-    @property
-    def unsure(self) -> bool:
-        """There is no answer that one can trust: one of the digits is unsure, or the picture is empty."""
-        return self.empty or any(digit.unsure for digit in self.digits)
-
-    @property
-    def empty(self) -> bool:
-        """There is nothing to read."""
-        return not self.lines
-
-    def __repr__(self) -> str:
-        return f"Reading({self.text!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
+SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place,
+SEVEN = "7"  # and so is a 7, because a 1 with a flag and no foot looks like one
+NOTHING = 0.25  # a line is no digits if the model finds none in it more probable
+FEW = 4  # parts; a picture of no more may be one digit that is broken
+MORE = 3  # digits more are read on a page than from close, if the close look was misled,
+READ = 0.7  # with a mean confidence of more than this
+TURN = 3  # digits; a page with fewer is not turned,
+BETTER = 0.15  # and turned it must have so much more mean confidence
+SAME = 0.6  # of the larger box is shared, if two looks saw the same digit
 
 
 class Reader:
-    """Reads pictures of one digit or a row of digits with an exported ONNX model.
+    """Reads pictures of a digit, a row of digits or a page of them with an exported ONNX model.
 
     >>> reading = Reader().read("photo.jpg")
     >>> print(reading.text, reading.confidence, reading.unsure)
     2026 0.987 False
 
-    `reading.text` is the digits from left to right, as a string. `reading.confidence` is the probability that all of
-    them are right, 0–1. `reading.unsure` is true where the picture may hold something else than digits: have a person
-    look at it. `reading.digits` has the same for each digit, and where it stands.
+    `reading.text` is the digits from left to right, a line for each row. `reading.confidence` is the probability that
+    all of them are right, 0–1. `reading.unsure` is true where the picture may hold something else than digits: have a
+    person look at it. `reading.lines` has the same for each digit, and where it stands.
     """
 
     def __init__(self, path: Path | str | None = None, accept_all: bool = False) -> None:
@@ -101,71 +56,110 @@ class Reader:
             raise AboutError(f"{path}: expected {self.classifier.classes} class names, found {len(self.about.classes)}")
         self.accept_all = accept_all
 
-    @property
-    def input_spec(self) -> InputSpec:
-        """How the model wants its pictures."""
-        return InputSpec(self.about.preparation, self.classifier.shape, single=self.accept_all)
-
     def read(self, picture: Picture, name: str = "picture") -> Reading:
         """Read one picture.
 
         Args:
-            picture: a Pillow image; the bytes or the path of a PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF file; or
-                an array `(rows, columns)` or `(rows, columns, 3)`, `uint8`, of any size. Dark on light or light on
-                dark.
+            picture: the path, bytes or open file of a PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF, or of a HEIC if
+                pillow-heif is installed; a data URL of one; a Pillow image; or an array `(rows, columns)` or
+                `(rows, columns, 3 or 4)`, `uint8`, of any size. Dark on light or light on dark.
             name: what an error calls it, where it is not a path.
 
         Raises:
             PictureError: one line: unreadable, damaged, too large, or no picture.
         """
-        return self.classify([prepare_picture(picture, name, self.input_spec)])[0]
+        grey = grey_picture(picture, name)
+        if self.about.preparation == "fit":
+            return self._single(whole_image(grey.levels, self.classifier.shape), grey.size)
+        return self._whole(grey) if self.accept_all else self._upright(grey)
 
     def read_many(self, pictures: Iterable[Picture]) -> Iterator[Reading]:
-        """Read pictures one after another, in order; a few dozen are held at a time.
+        """Read pictures one after another, in order.
 
         Raises:
             PictureError: at the first picture that cannot be read.
         """
-        pictures = iter(pictures)
-        while batch := list(itertools.islice(pictures, BATCH)):
-            yield from self.classify([prepare_picture(picture, spec=self.input_spec) for picture in batch])
+        yield from map(self.read, pictures)
 
-    def classify(self, pictures: list[PreparedPicture]) -> list[Reading]:
-        """The readings of pictures that `prepare_picture` has prepared."""
-        parts = [part for digits, _, whole in pictures for part in (*digits, *([whole] if whole else []))]
-        if not parts:
-            return [Reading(()) for _ in pictures]
-        probabilities = self.classifier(np.stack([part.image for part in parts]))
-        sizes = [
-            picture.size for picture in pictures for _ in (*picture.digits, *([picture.whole] if picture.whole else []))
-        ]
-        digits = map(self._digit, probabilities, parts, sizes)
-        return [self._reading(picture, digits) for picture in pictures]
+    def _upright(self, grey: GreyPicture) -> Reading:
+        """The reading; of a page that lies on its side or its head, of the turned page."""
+        reading = self._best(grey)
+        if not reading.unsure or len(reading.digits) < TURN:
+            return reading
+        images = np.stack([digit.image for digit in reading.digits])
+        means = [self.classifier(np.rot90(images, turns, (1, 2))).max(axis=1).mean() for turns in range(4)]
+        turns = int(np.argmax(means))  # counterclockwise
+        if means[turns] < means[0] + BETTER:
+            return reading
+        levels = np.ascontiguousarray(np.rot90(grey.levels, turns))
+        turned = self._best(GreyPicture(levels, grey.size if turns == 2 else (grey.size[1], grey.size[0])))
+        return turned.turned_back(turns, grey.size) if _mean(turned) >= _mean(reading) + BETTER else reading
 
-    def _reading(self, picture: PreparedPicture, digits: Iterator[Digit]) -> Reading:
-        """The row, unless it is unsure and the picture as a whole is one digit of which the model is sure."""
-        row = tuple(itertools.islice(digits, len(picture.digits)))
-        if _is_pattern(row, picture.digits):
-            row = tuple(digit._replace(unsure=True) for digit in row)
-        if picture.whole is None:
-            return Reading((row,) if row else ())
-        whole = next(digits)
-        return Reading(((whole,) if not row or (Reading((row,)).unsure and not whole.unsure) else row,))
+    def _best(self, grey: GreyPicture) -> Reading:
+        """The reading from close; of a large picture, or where that is empty, perhaps the one from afar."""
+        try:
+            look = close_look(grey.levels)
+        except NoInkError:
+            return self._page(grey)
+        close = self._close(look, grey)
+        if not close.empty and max(grey.levels.shape) <= WORK:
+            return close
+        return _chosen(look, close, self._page(grey))
 
-    def _digit(self, probabilities: np.ndarray, part: PreparedDigit, size: tuple[int, int]) -> Digit:
-        second, first = map(int, np.argsort(probabilities)[-2:])
-        confidence, second_confidence = float(probabilities[first]), float(probabilities[second])
-        unsure = confidence < self._least_confidence(part) and not self.accept_all
-        names, every = self.about.classes, tuple(map(float, probabilities))
-        left, top, right, bottom = part.box
-        pixels = (round(left * size[0]), round(top * size[1]), round(right * size[0]), round(bottom * size[1]))
-        box = part.box
-        return Digit(names[first], confidence, names[second], second_confidence, box, pixels, unsure, every, part.image)
+    def _page(self, grey: GreyPicture) -> Reading:
+        """What a look from afar says."""
+        try:
+            return self._reading(page_look(grey.levels), grey)
+        except NoInkError:
+            return Reading(())
 
-    def _least_confidence(self, part: PreparedDigit) -> float:
-        """Below it the digit is unsure."""
-        doubtful = self.about.preparation == "ink" and (part.cut_off or _is_wide(part.image))
-        return max(self.about.threshold, SURE) if doubtful else self.about.threshold
+    def _close(self, look: Look, grey: GreyPicture) -> Reading:
+        """What a close look says, unless that is unsure and the model is sure that the whole picture is one digit."""
+        reading = self._reading(look, grey)
+        if reading.unsure and len(reading.digits) <= FEW and not look.alone:
+            whole = self._whole(grey)
+            return whole if whole.confidence >= self.about.threshold else reading
+        return reading
+
+    def _reading(self, look: Look, grey: GreyPicture) -> Reading:
+        found = recognise(look, self.classifier, self.classifier.shape, self.about.threshold)
+        digits = [line for line in found if max(digit.probabilities.max() for digit in line) >= NOTHING] or found
+        rows, columns = grey.levels.shape
+        lines = []
+        for line in digits:
+            boxes = [np.divide(digit.box, (columns, rows, columns, rows)).tolist() for digit in line]
+            lines.append(tuple(self._digit(digit, box, grey.size) for digit, box in zip(line, boxes, strict=True)))
+        return Reading(tuple(lines), more=len(digits) < len(found))
+
+    def _whole(self, grey: GreyPicture) -> Reading:
+        """The picture as one digit."""
+        try:
+            return self._single(normalised(cut_out(grey.levels), self.classifier.shape), grey.size)
+        except NoInkError:
+            return Reading(())
+
+    def _single(self, image: np.ndarray, size: tuple[int, int]) -> Reading:
+        (probabilities,) = self.classifier(image[None])
+        return Reading(((self._digit(Recognised(image, probabilities, (0, 0, 1, 1)), (0.0, 0.0, 1.0, 1.0), size),),))
+
+    def _digit(self, found: Recognised, box: Box, size: tuple[int, int]) -> Digit:
+        """The digit in the form that programs get; `box` in fractions, `size` of the picture in pixels."""
+        names, values = self.about.classes, found.probabilities
+        second, first = map(int, np.argsort(values)[-2:])
+        doubtful = self.about.preparation == "ink" and (found.doubtful or names[first] == SEVEN)
+        least = max(self.about.threshold, SURE) if doubtful else self.about.threshold
+        return Digit(
+            label=names[first],
+            confidence=float(values[first]),
+            second=names[second],
+            second_confidence=float(values[second]),
+            box=(box[0], box[1], box[2], box[3]),
+            pixels=pixels(box, size),
+            unsure=(found.unsure or float(values[first]) < least) and not self.accept_all,
+            probabilities=tuple(map(float, values)),
+            image=found.image,
+            mark=found.mark,
+        )
 
 
 def default_model() -> Path:
@@ -174,11 +168,34 @@ def default_model() -> Path:
     return inside if inside.is_file() else Path(__file__).parents[1] / "models/export/MNIST_keras_CNN.onnx"
 
 
-def _is_pattern(row: tuple[Digit, ...], parts: list[PreparedDigit]) -> bool:
-    """Whether a row is the same digit again and again up to the edge of the picture: stripes are, and clothes."""
-    return len(row) > 1 and len({digit.label for digit in row}) == 1 and any(part.cut_off for part in parts)
+def _chosen(look: Look, close: Reading, page: Reading) -> Reading:
+    """Of the readings from close and from afar of a large picture the one to trust; `look` is the close one."""
+    if page.empty or close.empty:
+        return page if close.empty else close
+    more = len(page.digits) >= len(close.digits) + MORE and _mean(page) > READ and not look.framed
+    if more or (look.coarse and len(page.digits) >= len(close.digits)):
+        return page
+    if not close.unsure or _same_places(close, page):
+        return close
+    return page if not page.unsure or _mean(page) > _mean(close) else close
 
 
-def _is_wide(image: np.ndarray) -> bool:
-    rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
-    return len(rows) > 0 and bool(np.ptp(columns) + 1 > WIDE * (np.ptp(rows) + 1))
+def _mean(reading: Reading) -> float:
+    """The mean confidence of the digits; 0 if there are none."""
+    return float(np.mean([digit.confidence for digit in reading.digits] or [0]))
+
+
+def _same_places(one: Reading, other: Reading) -> bool:
+    """Whether both readings have the same digits, by their boxes."""
+    if list(map(len, one.lines)) != list(map(len, other.lines)):
+        return False
+    pairs = zip(one.digits, other.digits, strict=True)
+    return all(_shared(first.box, second.box) >= SAME for first, second in pairs)
+
+
+def _shared(one: Box, other: Box) -> float:
+    """The area that two boxes share, as a fraction of the larger box."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    largest = max((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return max(width, 0) * max(height, 0) / largest

@@ -1,0 +1,85 @@
+"""Grey levels → the ink of a page, whatever the light: shadows, lamps, a dark table around the sheet."""
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from mnist_reader.ink import NoInkError, Scan, border_level
+from mnist_reader.strokes import connected_parts
+
+PAGE = 1200  # pixels; the ink of a page is looked for in a copy with no longer side
+REACH = 1 / 12  # of the longer side; strokes are narrower, and the light on the paper changes over more
+SMALL = 300  # pixels; a copy with no longer side is not smoothed, and has one level of paper along its border
+TILES = 8  # a side of a larger one; each has its own level
+NOISE = 6  # times the typical deviation from the paper; what stands out more is ink
+FAINTEST = 10  # of 255; what stands out less is noise on any paper
+FULL = 0.9  # of the mean depth of a part's ink, weighted by depth, is full ink
+
+
+def page_scan(levels: np.ndarray) -> Scan:
+    """Find the ink of a page in grey levels `uint8` `(rows, columns)`.
+
+    Each connected part of ink has a full level of its own, so that pale digits beside dark ones are read as well.
+
+    Raises:
+        NoInkError: there is none.
+    """
+    factor = -(-max(levels.shape) // PAGE)
+    copy = Image.fromarray(levels)
+    copy = copy.reduce(factor) if factor > 1 else copy
+    smooth = copy.filter(ImageFilter.BoxBlur(1)) if max(copy.size) > SMALL else copy
+    depth = ink_depth(np.asarray(smooth))
+    middle = float(np.median(depth))
+    spread = 1.4826 * float(np.median(np.abs(depth - np.float32(middle))))  # a normal distribution's standard deviation
+    inked = depth > max(middle + NOISE * max(spread, 1), FAINTEST)
+    labels, parts = connected_parts(inked)
+    if not parts:
+        raise NoInkError
+    flat, weights = labels.ravel(), depth.ravel().astype(np.float64)
+    full = FULL * np.bincount(flat, weights**2) / np.maximum(np.bincount(flat, weights), 1)
+    ink = np.minimum(depth / np.maximum(full, 1).astype(np.float32)[labels], 1)
+    return Scan(levels, factor, np.where(inked, ink, np.float32(0)), depth)
+
+
+def ink_depth(levels: np.ndarray) -> np.ndarray:
+    """How much darker each pixel is than the paper around it, `uint8` in 255ths of the paper; for light ink, lighter.
+
+    The paper is the levels without what is narrow and dark: a morphological closing, which follows every change of
+    light that is wider. Source: J. Serra, "Image Analysis and Mathematical Morphology", 1982.
+    """
+    side = max(levels.shape)
+    size = max(5, round(max(side * REACH, min(side / 3, 40)))) | 1
+    if is_light(levels):
+        return _closed(255 - levels, size) - (255 - levels)
+    paper = _closed(levels, size).astype(np.float32)
+    return ((paper - levels) * (255 / np.maximum(paper, 16))).astype(np.uint8)
+
+
+def is_light(levels: np.ndarray) -> bool:
+    """Whether the ink is lighter than the paper: than the border, or on average than the median of the tile around."""
+    if max(levels.shape) <= SMALL:
+        return border_level(levels) <= levels.mean()
+    rows, columns = levels.shape
+    tiles = max(1, min(TILES, rows // 8, columns // 8))
+    height, width = rows // tiles, columns // tiles
+    cut = levels[: tiles * height, : tiles * width].reshape(tiles, height, tiles, width)
+    medians = np.pad(np.median(cut, axis=(1, 3)), 1, mode="edge")
+    around = [medians[row : row + tiles, column : column + tiles] for row in range(3) for column in range(3)]
+    paper = Image.fromarray(np.median(around, axis=0).astype(np.float32))
+    rest = levels - np.asarray(paper.resize((columns, rows), Image.Resampling.BILINEAR))
+    return float(np.sum(rest * rest * rest, dtype=np.float64)) > 0  # strong differences count most
+
+
+def _closed(levels: np.ndarray, size: int) -> np.ndarray:
+    return 255 - _largest(255 - _largest(levels, size), size)
+
+
+def _largest(levels: np.ndarray, size: int) -> np.ndarray:
+    """The largest level in the square of `size` pixels (odd) around each pixel: the reach doubles step by step."""
+    for _ in range(2):
+        levels, reach = np.pad(levels, ((size // 2, size // 2), (0, 0)), mode="edge"), 1
+        while reach < size:
+            step = min(reach, size - reach)
+            levels = np.maximum(levels[:-step], levels[step:])
+            reach += step
+        levels = levels.T
+    return levels
