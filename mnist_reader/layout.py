@@ -60,17 +60,20 @@ def _is_tall(part: Part, height: float) -> bool:
 
 def _joined(parts: list[Part], height: float) -> list[Part]:
     """The parts, those that lie above one another as one, from left to right."""
-    digits: list[Part] = []
+    done: list[Part] = []
+    open_: list[Part] = []  # those that reach as far as the next part
     for part in sorted(parts, key=lambda part: part.left):
-        for index, digit in enumerate(digits):
+        done += [digit for digit in open_ if digit.right <= part.left]
+        open_ = [digit for digit in open_ if digit.right > part.left]
+        for index, digit in enumerate(open_):
             both = digit.joined(part)
             low = both.height <= STACKED * max(height, digit.height, part.height)
             if low and _shares(digit, part) and _apart(digit, part) <= NEAR * height:
-                digits[index] = both
+                open_[index] = both
                 break
         else:
-            digits.append(part)
-    return digits
+            open_.append(part)
+    return done + open_
 
 
 def _shares(one: Part, other: Part) -> bool:

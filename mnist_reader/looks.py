@@ -1,4 +1,4 @@
-"""Two looks at a picture: from close, for a digit or a row in even light, and from afar, for a page in any light."""
+"""Where a look at a picture finds digits; and the look from close, for a digit or a row in even light."""
 
 from typing import NamedTuple
 
@@ -7,21 +7,13 @@ import numpy as np
 from mnist_reader.core.normalisation import FAINT, trimmed
 from mnist_reader.ink import WORK, NoInkError, Scan, around, cut_out, scan, widened
 from mnist_reader.layout import Line, lines_of, usual_height
-from mnist_reader.light import page_scan
-from mnist_reader.rules import without_rules
-from mnist_reader.strokes import Part, connected_parts, strokes, within_lines
+from mnist_reader.strokes import Part, strokes, within_lines
 
 LONG = 8 * WORK  # pixels; a row of digits is looked for in a copy no wider than this
 LOW = 48  # pixels; a row less tall than this in a reduced copy is seen better from afar, in a larger copy
 EDGE = 0.04  # of the shorter side; a pixel of 28
 MOST = 64  # digits in one close look; more are no number
-MOST_ON_PAGE = 400
-MOST_PARTS = 4000  # of a page; more are a texture
-STRONG = 0.4  # of full ink; paler pixels do not connect parts of a page
-SMALLEST = 6  # pixels; a digit of a page is taller
-WEAK, WEAKER = 0.4, 0.3  # of the usual depth of ink; weaker pieces, and weaker digits, are dirt
-ALONE = 0.6  # of the usual height; a digit alone in its line, or at the edge, is at least as tall
-SOLID = 0.8  # of its box; a wide part that fills more is a blot
+MOST_PARTS = 300  # of ink; smaller ones are not looked at
 SLIVER = 0.75  # of a stroke's thickness; what is thinner at the left or right edge is a neighbour that is cut off
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -80,12 +72,12 @@ def close_look(levels: np.ndarray) -> Look:
     inner = levels[down, across]
     scanned = scan(inner, _factor(inner.shape))
     labels, found, ruled = strokes(scanned.ink > FAINT, bordered=inner.shape != levels.shape)
-    parts = without_slivers(found, scanned.ink.shape)
+    parts = without_slivers(found[:MOST_PARTS], scanned.ink.shape)
     lines = lines_of(parts, usual_height(parts))
     look = Look(scanned, labels, lines, across.start, down.start)
     if not 1 <= look.digits <= MOST:
         raise NoInkError
-    coarse = look.digits > 1 and scanned.factor > 1 and max(part.height for part in parts) < LOW
+    coarse = scanned.factor > 1 and max(part.height for part in parts) < LOW
     alone = look.digits == 1 and not ruled and len(lines[0][0].part.labels) == len(found)
     return look._replace(coarse=coarse, alone=alone, framed=inner.shape != levels.shape)
 
@@ -94,56 +86,6 @@ def _factor(shape: tuple[int, ...]) -> int:
     """How many times smaller the copy is: a row may be longer than one digit, but not as long as it likes."""
     rows, columns = shape
     return max(1, -(-max(rows, min(columns, 2 * rows)) // WORK), -(-columns // LONG))
-
-
-def page_look(levels: np.ndarray) -> Look:
-    """Look for lines of digits in grey levels `uint8` `(rows, columns)` of a page in any light.
-
-    Raises:
-        NoInkError: nothing that could be digits, or more than a page has.
-    """
-    scanned = page_scan(levels)
-    mask = scanned.ink > STRONG
-    _, parts = connected_parts(mask)
-    height = usual_height(_likely(parts, mask.shape))
-    if not height or len(parts) > MOST_PARTS:
-        raise NoInkError
-    labels, parts = connected_parts(without_rules(mask, height))
-    parts = without_slivers(parts, mask.shape)
-    height = usual_height([part for part in _likely(parts, mask.shape) if not _touches(part, mask.shape)])
-    parts = [part for part in parts if part.height >= ALONE * height or not _touches(part, mask.shape)]
-    parts = [part for part in parts if part.area < SOLID * part.height * part.width or part.width < part.height / 2]
-    lines = lines_of(_strong(parts, labels, scanned.depth, height), height)
-    look = Look(scanned, labels, [line for line in lines if _is_credible(line, lines, height, mask.shape)], page=True)
-    if not 1 <= look.digits <= MOST_ON_PAGE:
-        raise NoInkError
-    return look
-
-
-def _likely(parts: list[Part], shape: tuple[int, ...]) -> list[Part]:
-    """The parts that have the form of a digit."""
-    return [part for part in parts if SMALLEST <= part.height <= 0.95 * shape[0] and part.width <= 4 * part.height]
-
-
-def _strong(parts: list[Part], labels: np.ndarray, depth: np.ndarray, height: float) -> list[Part]:
-    """The parts whose ink is not much weaker than is usual for digits."""
-    flat = labels.ravel()
-    depths = np.bincount(flat, depth.ravel().astype(np.float64)) / np.maximum(np.bincount(flat), 1)
-    tall = [depths[part.labels[0]] for part in parts if part.height >= ALONE * height]
-    least = float(np.median(tall)) if tall else 0.0
-    return [
-        part for part in parts if depths[part.labels[0]] >= least * (WEAKER if part.height >= ALONE * height else WEAK)
-    ]
-
-
-def _is_credible(line: Line, lines: list[Line], height: float, shape: tuple[int, ...]) -> bool:
-    """Whether a line is one of digits, and neither cut off nor a speck beside other lines."""
-    tall = len(line) > 1 or len(lines) == 1 or ALONE * height <= line[0].part.height <= height / ALONE
-    return tall and not all(_touches(token.part, shape) for token in line)
-
-
-def _touches(part: Part, shape: tuple[int, ...]) -> bool:
-    return min(part.left, part.top, shape[1] - part.right, shape[0] - part.bottom) <= 0
 
 
 def without_slivers(parts: list[Part], shape: tuple[int, ...]) -> list[Part]:

@@ -9,7 +9,8 @@ from mnist_reader.about import About, AboutError
 from mnist_reader.classifier import Classifier
 from mnist_reader.core.normalisation import normalised
 from mnist_reader.ink import WORK, NoInkError, cut_out
-from mnist_reader.looks import Box, Look, close_look, page_look
+from mnist_reader.looks import Box, Look, close_look
+from mnist_reader.page import TooManyError, page_look
 from mnist_reader.picture import GreyPicture, Picture, grey_picture
 from mnist_reader.preparation import whole_image
 from mnist_reader.reading import Digit, Reading, pixels
@@ -102,14 +103,17 @@ class Reader:
         except NoInkError:
             return self._page(grey)
         close = self._close(look, grey)
-        if not close.empty and max(grey.levels.shape) <= WORK:
+        small = max(grey.levels.shape) <= WORK
+        if not (close.empty if small else close.unsure or look.coarse):
             return close
         return _chosen(look, close, self._page(grey))
 
     def _page(self, grey: GreyPicture) -> Reading:
-        """What a look from afar says."""
+        """What a look from afar says; of too much ink that is something, but nobody knows what."""
         try:
             return self._reading(page_look(grey.levels), grey)
+        except TooManyError:
+            return self._whole(grey)._replace(more=True)
         except NoInkError:
             return Reading(())
 

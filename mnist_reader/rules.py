@@ -6,36 +6,38 @@ from mnist_reader.strokes import connected_parts
 
 LONG = 3.5  # times the height of a digit; a rule is longer,
 ACROSS = 0.2  # and longer than this fraction of the page
-THICK = 0.35  # of the height of a digit; a rule is thinner
+THICK, THICKER = 0.35, 0.6  # of the height of a digit; a rule is thinner, and so is a line of a frame
 
 
-def without_rules(mask: np.ndarray, height: float) -> np.ndarray:
-    """The mask `(rows, columns)` without rules; strokes of digits `height` pixels high that cross them stay."""
-    return mask & ~(_rules(mask, height) | _rules(mask.T, height).T)
+def without_rules(mask: np.ndarray, height: float, frames: np.ndarray) -> np.ndarray:
+    """The mask `(rows, columns)` without rules; strokes of digits `height` pixels high that cross them stay.
+
+    Args:
+        frames: mask of ink that is known to be lines around digits; there shorter lines are rules.
+    """
+    upright = _rules(mask.T, height, frames.T).T
+    return mask & ~(_rules(mask, height, frames) | upright)
 
 
-def _rules(mask: np.ndarray, height: float) -> np.ndarray:
+def _rules(mask: np.ndarray, height: float, frames: np.ndarray) -> np.ndarray:
     """The pixels of rules along the rows, which may slope a little."""
-    runs = _runs(mask, max(12, round(height)))
-    rules = np.zeros_like(mask)
+    lengths = _run_lengths(mask)
+    runs = mask & (lengths >= max(12, round(height)))
     near = runs.copy()  # and one row up and down, so that the steps of a sloping rule hang together
     near[1:] |= runs[:-1]
     near[:-1] |= runs[1:]
     labels, parts = connected_parts(near)
+    rules = np.zeros_like(mask)
     for part in parts:
-        if part.width < max(ACROSS * mask.shape[1], LONG * height):
-            continue
         rule = runs[part.box] & (labels[part.box] == part.labels[0])
+        framed = bool((rule & frames[part.box]).any())
+        if part.width < max(ACROSS * mask.shape[1], LONG * height) and not framed:
+            continue
         deep = rule.sum(axis=0)
         thickness = float(np.median(deep[deep > 0]))
-        if thickness <= THICK * height:
+        if thickness <= (THICKER if framed else THICK) * height:
             rules[part.box] |= rule & (_run_lengths(mask[:, part.box[1]].T).T[part.box[0]] <= 2 * thickness + 1)
     return rules
-
-
-def _runs(mask: np.ndarray, length: int) -> np.ndarray:
-    """The pixels of a row's runs that have at least this length."""
-    return mask & (_run_lengths(mask) >= length)
 
 
 def _run_lengths(mask: np.ndarray) -> np.ndarray:

@@ -1,0 +1,102 @@
+"""The look from afar, for a page in any light: lines of digits, without rules, frames, edges and blots."""
+
+import numpy as np
+
+from mnist_reader.ink import NoInkError
+from mnist_reader.layout import Line, lines_of, usual_height
+from mnist_reader.light import page_scan
+from mnist_reader.looks import Look, without_slivers
+from mnist_reader.rules import without_rules
+from mnist_reader.strokes import Part, connected_parts
+
+MOST = 800  # digits
+MOST_PARTS = 2000  # of ink; smaller ones are not looked at
+STRONG = 0.4  # of full ink; paler pixels do not connect parts
+SMALLEST = 6  # pixels; a digit is taller
+LONGEST = 0.95  # of the page's height; a digit is less tall
+BROADEST = 4  # times its height; a digit is less wide
+WEAK, WEAKER = 0.4, 0.3  # of the usual depth of ink; weaker pieces, and weaker digits, are dirt
+ALONE = 0.6  # of the usual height; a digit alone in its line, or at the edge, is at least as tall
+SOLID = 0.8  # of its box; a part as tall as a digit that fills more, and is no 1, is a blot
+INSIDE = 0.3  # of its height; a part that has others inside with more height in all is a frame, or a table,
+HOLLOW = 0.5  # of its box; if it fills no more
+
+
+class TooManyError(NoInkError):
+    """More parts than a page has digits: a texture, or a text."""
+
+
+def page_look(levels: np.ndarray) -> Look:
+    """Look for lines of digits in grey levels `uint8` `(rows, columns)` of a page in any light.
+
+    Raises:
+        NoInkError: nothing that could be digits.
+        TooManyError: more than MOST of it.
+    """
+    scanned = page_scan(levels)
+    mask = scanned.ink > STRONG
+    labels, parts = connected_parts(mask)
+    frames = frames_of(parts[:MOST_PARTS])
+    height = usual_height(_likely([part for part in parts if part not in frames], mask.shape))
+    if not height:
+        raise NoInkError
+    ruled = np.isin(labels, [part.labels[0] for part in frames])
+    labels, parts = connected_parts(without_rules(mask, height, ruled))
+    parts = without_slivers(parts[:MOST_PARTS], mask.shape)
+    height = usual_height([part for part in _likely(parts, mask.shape) if not _touches(part, mask.shape)])
+    parts = [part for part in parts if _is_kept(part, height, mask.shape)]
+    lines = lines_of(_strong(parts, labels, scanned.depth, height), height)
+    look = Look(scanned, labels, [line for line in lines if _is_credible(line, lines, height, mask.shape)], page=True)
+    if not look.digits:
+        raise NoInkError
+    if look.digits > MOST:
+        raise TooManyError
+    return look
+
+
+def frames_of(parts: list[Part]) -> set[Part]:
+    """The parts that are drawn around others: frames, cells and tables."""
+    boxes = np.array([(part.top, part.left, -part.bottom, -part.right) for part in parts])
+    heights = np.array([part.height for part in parts])
+    hollow = np.array([part.area <= HOLLOW * part.height * part.width for part in parts])
+    found = set()
+    for index in np.flatnonzero(hollow & (heights > SMALLEST)):
+        inside = (boxes > boxes[index]).all(axis=1) & (heights >= SMALLEST)
+        if heights[inside].sum() >= INSIDE * heights[index]:
+            found.add(parts[index])
+    return found
+
+
+def _is_kept(part: Part, height: float, shape: tuple[int, ...]) -> bool:
+    """Whether a part may be a digit, or a piece of one or a mark inside the page."""
+    tall = part.height >= ALONE * height
+    blot = tall and part.width >= part.height / 2 and part.area >= SOLID * part.height * part.width
+    return not blot and (tall or not _touches(part, shape))
+
+
+def _likely(parts: list[Part], shape: tuple[int, ...]) -> list[Part]:
+    """The parts that have the form of a digit."""
+    return [
+        part for part in parts if SMALLEST <= part.height <= LONGEST * shape[0] and part.width <= BROADEST * part.height
+    ]
+
+
+def _strong(parts: list[Part], labels: np.ndarray, depth: np.ndarray, height: float) -> list[Part]:
+    """The parts whose ink is not much weaker than is usual for digits."""
+    flat = labels.ravel()
+    depths = np.bincount(flat, depth.ravel().astype(np.float64)) / np.maximum(np.bincount(flat), 1)
+    tall = [depths[part.labels[0]] for part in parts if part.height >= ALONE * height]
+    least = float(np.median(tall)) if tall else 0.0
+    return [
+        part for part in parts if depths[part.labels[0]] >= least * (WEAKER if part.height >= ALONE * height else WEAK)
+    ]
+
+
+def _is_credible(line: Line, lines: list[Line], height: float, shape: tuple[int, ...]) -> bool:
+    """Whether a line is one of digits, and neither cut off nor a speck beside other lines."""
+    tall = len(line) > 1 or len(lines) == 1 or ALONE * height <= line[0].part.height <= height / ALONE
+    return tall and not all(_touches(token.part, shape) for token in line)
+
+
+def _touches(part: Part, shape: tuple[int, ...]) -> bool:
+    return min(part.left, part.top, shape[1] - part.right, shape[0] - part.bottom) <= 0
