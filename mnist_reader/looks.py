@@ -31,6 +31,7 @@ class Look(NamedTuple):
     coarse: bool = False  # a row of small digits in a reduced copy
     alone: bool = False  # one digit, and nothing else
     framed: bool = False  # within lines along the sides of the picture
+    cropped: bool = False  # at its sides are strokes that are cut off
 
     @property
     def digits(self) -> int:
@@ -79,7 +80,8 @@ def close_look(levels: np.ndarray) -> Look:
         raise NoInkError
     coarse = scanned.factor > 1 and max(part.height for part in parts) < LOW
     alone = look.digits == 1 and not ruled and len(lines[0][0].part.labels) == len(found)
-    return look._replace(coarse=coarse, alone=alone, framed=inner.shape != levels.shape)
+    framed, cropped = inner.shape != levels.shape, len(parts) < len(found[:MOST_PARTS])
+    return look._replace(coarse=coarse, alone=alone, framed=framed, cropped=cropped)
 
 
 def _factor(shape: tuple[int, ...]) -> int:

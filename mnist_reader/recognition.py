@@ -48,9 +48,10 @@ def recognise(look: Look, model: Model, shape: Shape, least: float) -> list[list
     low = [value.max() < least for value in values]
     lines: list[list[Recognised]] = [[] for _ in look.lines]
     for (number, token, ink), image, value, is_low in zip(inks, images, values, low, strict=True):
-        cut_off = len(inks) > 1 and look.at_edge(token.part)
-        doubtful = cut_off or _is_very_wide(image)
-        digit = Recognised(image, value, look.box(token.part), token.mark, doubtful, token.spoilt or is_low)
+        edge = look.at_edge(token.part)
+        doubtful = (edge and len(inks) > 1) or _is_very_wide(image)
+        unsure = is_low or token.spoilt or (edge and look.cropped)
+        digit = Recognised(image, value, look.box(token.part), token.mark, doubtful, unsure)
         lines[number] += _tried(digit, ink, model, least) if is_low and sum(low) <= MOST_TRIED else [digit]
     if any(look.at_edge(token.part) for _, token, _ in inks):
         lines = [_as_pattern(line) for line in lines]
