@@ -7,7 +7,7 @@ from mnist_reader.layout import Line, lines_of, usual_height
 from mnist_reader.light import page_scan
 from mnist_reader.looks import Look, without_slivers
 from mnist_reader.rules import without_rules
-from mnist_reader.strokes import Part, connected_parts
+from mnist_reader.strokes import Part, connected_parts, sides
 
 MOST = 800  # digits
 MOST_PARTS = 2000  # of ink; smaller ones are not looked at
@@ -19,7 +19,8 @@ WEAK, WEAKER = 0.4, 0.3  # of the usual depth of ink; weaker pieces, and weaker 
 ALONE = 0.6  # of the usual height; a digit alone in its line, or at the edge, is at least as tall
 SOLID = 0.8  # of its box; a part as tall as a digit that fills more, and is no 1, is a blot
 INSIDE = 0.3  # of its height; a part that has others inside with more height in all is a frame, or a table,
-HOLLOW = 0.5  # of its box; if it fills no more
+HOLLOW = 0.5  # of its box; if it fills no more,
+BOX = 0.95  # of each of its sides; and so is a part with ink along as much
 
 
 class TooManyError(NoInkError):
@@ -36,12 +37,14 @@ def page_look(levels: np.ndarray) -> Look:
     scanned = page_scan(levels)
     mask = scanned.ink > STRONG
     labels, parts = connected_parts(mask)
-    frames = frames_of(parts[:MOST_PARTS])
+    frames = frames_of(parts[:MOST_PARTS], labels)
     height = usual_height(_likely([part for part in parts if part not in frames], mask.shape))
     if not height:
         raise NoInkError
     ruled = np.isin(labels, [part.labels[0] for part in frames])
     labels, parts = connected_parts(without_rules(mask, height, ruled))
+    remains = np.bincount(labels.ravel(), ruled.ravel())  # of frames, in each part
+    parts = [part for part in parts if part.height >= ALONE * height or not remains[part.labels[0]]]
     parts = without_slivers(parts[:MOST_PARTS], mask.shape)
     height = usual_height([part for part in _likely(parts, mask.shape) if not _touches(part, mask.shape)])
     parts = [part for part in parts if _is_kept(part, height, mask.shape)]
@@ -54,16 +57,16 @@ def page_look(levels: np.ndarray) -> Look:
     return look
 
 
-def frames_of(parts: list[Part]) -> set[Part]:
-    """The parts that are drawn around others: frames, cells and tables."""
-    boxes = np.array([(part.top, part.left, -part.bottom, -part.right) for part in parts])
+def frames_of(parts: list[Part], labels: np.ndarray) -> set[Part]:
+    """The parts that are drawn around others, and empty boxes: frames, cells and tables."""
+    corners = np.array([(part.top, part.left, -part.bottom, -part.right) for part in parts])
     heights = np.array([part.height for part in parts])
-    hollow = np.array([part.area <= HOLLOW * part.height * part.width for part in parts])
     found = set()
-    for index in np.flatnonzero(hollow & (heights > SMALLEST)):
-        inside = (boxes > boxes[index]).all(axis=1) & (heights >= SMALLEST)
-        if heights[inside].sum() >= INSIDE * heights[index]:
-            found.add(parts[index])
+    for part, corner in zip(parts, corners, strict=True):
+        if part.height >= SMALLEST and part.area <= HOLLOW * part.height * part.width:
+            inside = (corners > corner).all(axis=1) & (heights >= SMALLEST)
+            if heights[inside].sum() >= INSIDE * part.height or min(sides(part, labels)) >= BOX:
+                found.add(part)
     return found
 
 

@@ -161,7 +161,13 @@ def is_frame(part: Part, labels: np.ndarray) -> bool:
     rows, columns = labels.shape
     if part.height < 0.7 * rows or part.width < 0.7 * columns or part.area > 0.4 * part.height * part.width:
         return False
+    return sum(side >= CROSSING for side in sides(part, labels)) >= 3
+
+
+def sides(part: Part, labels: np.ndarray) -> tuple[float, float, float, float]:
+    """The fractions of its top, bottom, left and right side along which a part has ink in the margin."""
     ink = np.isin(labels[part.box], part.labels)
     deep, wide = (max(1, int(size * MARGIN)) for size in ink.shape)
-    sides = (ink[:deep].any(axis=0), ink[-deep:].any(axis=0), ink[:, :wide].any(axis=1), ink[:, -wide:].any(axis=1))
-    return sum(side.mean() >= CROSSING for side in sides) >= 3
+    margins = (ink[:deep].any(axis=0), ink[-deep:].any(axis=0), ink[:, :wide].any(axis=1), ink[:, -wide:].any(axis=1))
+    top, bottom, left, right = (float(margin.mean()) for margin in margins)
+    return top, bottom, left, right
