@@ -3,7 +3,7 @@
 import numpy as np
 
 from mnist_reader.ink import NoInkError
-from mnist_reader.layout import Line, lines_of, usual_height
+from mnist_reader.layout import Line, Token, lines_of, usual_height
 from mnist_reader.light import page_scan
 from mnist_reader.looks import Look, without_slivers
 from mnist_reader.rules import without_rules
@@ -35,26 +35,44 @@ def page_look(levels: np.ndarray) -> Look:
         TooManyError: more than MOST of it.
     """
     scanned = page_scan(levels)
-    mask = scanned.ink > STRONG
-    labels, parts = connected_parts(mask)
-    frames = frames_of(parts[:MOST_PARTS], labels)
-    height = usual_height(_likely([part for part in parts if part not in frames], mask.shape))
-    if not height:
-        raise NoInkError
-    ruled = np.isin(labels, [part.labels[0] for part in frames])
-    labels, parts = connected_parts(without_rules(mask, height, ruled))
-    remains = np.bincount(labels.ravel(), ruled.ravel())  # of frames, in each part
-    parts = [part for part in parts if part.height >= ALONE * height or not remains[part.labels[0]]]
-    parts = without_slivers(parts[:MOST_PARTS], mask.shape)
-    height = usual_height([part for part in _likely(parts, mask.shape) if not _touches(part, mask.shape)])
-    parts = [part for part in parts if _is_kept(part, height, mask.shape)]
-    lines = lines_of(_strong(parts, labels, scanned.depth, height), height)
-    look = Look(scanned, labels, [line for line in lines if _is_credible(line, lines, height, mask.shape)], page=True)
+    shape = scanned.ink.shape
+    labels, parts, touching = without_lines(scanned.ink > STRONG)
+    height = usual_height([part for part in _likely(parts, shape) if not _touches(part, shape)])
+    kept = [part for part in parts if _is_kept(part, height, shape)]
+    lines = lines_of(_strong(kept, labels, scanned.depth, height), height)
+    lines = [line for line in lines if _is_credible(line, lines, height, shape)]
+    look = Look(scanned, labels, [[_spoilt(token, touching) for token in line] for line in lines], page=True)
     if not look.digits:
         raise NoInkError
     if look.digits > MOST:
         raise TooManyError
     return look
+
+
+def without_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Part], np.ndarray]:
+    """The parts of the ink of a page but for rules, frames, tables, and strokes that the page's side cuts off.
+
+    Returns:
+        Labels and parts as of `connected_parts`, and for each label whether its ink touched a frame.
+
+    Raises:
+        NoInkError: there is nothing else.
+    """
+    labels, parts = connected_parts(mask)
+    frames = frames_of(parts[:MOST_PARTS], labels)
+    height = usual_height(_likely([part for part in parts if part not in frames], mask.shape))
+    if not height:
+        raise NoInkError
+    framed = np.isin(labels, [part.labels[0] for part in frames])
+    labels, parts = connected_parts(without_rules(mask, height, framed))
+    touching = np.bincount(labels.ravel(), framed.ravel()) > 0
+    tall = [part for part in parts if part.height >= ALONE * height or not touching[part.labels[0]]]
+    return labels, without_slivers(tall[:MOST_PARTS], mask.shape), touching
+
+
+def _spoilt(token: Token, touching: np.ndarray) -> Token:
+    """A digit that touched a frame may be a piece of it."""
+    return token._replace(spoilt=token.spoilt or bool(touching[token.part.labels[0]]))
 
 
 def frames_of(parts: list[Part], labels: np.ndarray) -> set[Part]:
