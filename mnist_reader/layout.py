@@ -46,12 +46,17 @@ def usual_height(parts: list[Part]) -> float:
 
 def lines_of(parts: list[Part], height: float) -> list[Line]:
     """The lines of digits of about this height in pixels, from top to bottom, each from left to right."""
-    parts = [part for part in parts if part.height <= TALLEST * height and part.width <= WIDEST * height]
+    parts = [part for part in parts if is_sized(part, height)]
     lines = _in_lines(_joined([part for part in parts if _is_tall(part, height)], height), height)
     for piece in parts if lines else []:
         if not _is_tall(piece, height):
             _place(piece, lines, height)
     return lines
+
+
+def is_sized(part: Part, height: float) -> bool:
+    """Whether a part is not too large for a digit of this height."""
+    return part.height <= TALLEST * height and part.width <= WIDEST * height
 
 
 def _is_tall(part: Part, height: float) -> bool:

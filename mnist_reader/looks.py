@@ -6,7 +6,7 @@ import numpy as np
 
 from mnist_reader.core.normalisation import FAINT, trimmed
 from mnist_reader.ink import WORK, NoInkError, Scan, around, cut_out, scan, widened
-from mnist_reader.layout import Line, lines_of, usual_height
+from mnist_reader.layout import Line, is_sized, lines_of, usual_height
 from mnist_reader.strokes import Part, strokes, within_lines
 
 LONG = 8 * WORK  # pixels; a row of digits is looked for in a copy no wider than this
@@ -32,6 +32,7 @@ class Look(NamedTuple):
     alone: bool = False  # one digit, and nothing else
     framed: bool = False  # within lines along the sides of the picture
     cropped: bool = False  # at its sides are strokes that are cut off
+    more: bool = False  # there is ink that is too large for digits of this height
 
     @property
     def digits(self) -> int:
@@ -74,14 +75,16 @@ def close_look(levels: np.ndarray) -> Look:
     scanned = scan(inner, _factor(inner.shape))
     labels, found, ruled = strokes(scanned.ink > FAINT, bordered=inner.shape != levels.shape)
     parts = without_slivers(found[:MOST_PARTS], scanned.ink.shape)
-    lines = lines_of(parts, usual_height(parts))
+    height = usual_height(parts)
+    lines = lines_of(parts, height)
     look = Look(scanned, labels, lines, across.start, down.start)
     if not 1 <= look.digits <= MOST:
         raise NoInkError
     coarse = scanned.factor > 1 and max(part.height for part in parts) < LOW
     alone = look.digits == 1 and not ruled and len(lines[0][0].part.labels) == len(found)
     framed, cropped = inner.shape != levels.shape, len(parts) < len(found[:MOST_PARTS])
-    return look._replace(coarse=coarse, alone=alone, framed=framed, cropped=cropped)
+    more = not all(is_sized(part, height) for part in parts)
+    return look._replace(coarse=coarse, alone=alone, framed=framed, cropped=cropped, more=more)
 
 
 def _factor(shape: tuple[int, ...]) -> int:

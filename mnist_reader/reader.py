@@ -133,7 +133,7 @@ class Reader:
         for line in digits:
             boxes = [np.divide(digit.box, (columns, rows, columns, rows)).tolist() for digit in line]
             lines.append(tuple(self._digit(digit, box, grey.size) for digit, box in zip(line, boxes, strict=True)))
-        return Reading(tuple(lines), more=len(digits) < len(found))
+        return Reading(tuple(lines), more=look.more or len(digits) < len(found))
 
     def _whole(self, grey: GreyPicture) -> Reading:
         """The picture as one digit."""
