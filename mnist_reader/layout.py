@@ -34,11 +34,11 @@ Line = list[Token]
 
 
 def usual_height(parts: list[Part]) -> float:
-    """The height of a digit: the median, in which each part counts as much as its area; 0 without parts."""
+    """The height of a digit: the median, in which each part counts as much as its height squared; 0 without parts."""
     ordered = sorted(parts, key=lambda part: part.height)
-    left = sum(part.area for part in ordered) / 2
+    left = sum(part.height**2 for part in ordered) / 2
     for part in ordered:
-        left -= part.area
+        left -= part.height**2
         if left <= 0:
             return float(part.height)
     return 0.0

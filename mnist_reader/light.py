@@ -9,10 +9,11 @@ from mnist_reader.strokes import connected_parts
 PAGE = 1200  # pixels; the ink of a page is looked for in a copy with no longer side
 REACH = 1 / 12  # of the longer side; strokes are narrower, and the light on the paper changes over more
 SMALL = 300  # pixels; a copy with no longer side is not smoothed, and has one level of paper along its border
+MARGIN = 0.05  # of each side, in which a lamp or a table may be seen
 TILES = 8  # a side of a larger one; each has its own level
 NOISE = 6  # times the typical deviation from the paper; what stands out more is ink
 FAINTEST = 10  # of 255; what stands out less is noise on any paper
-FULL = 0.9  # of the mean depth of a part's ink, weighted by depth, is full ink
+FULL = 0.9  # of the mean depth of a part's ink, in which the darkest counts most, is full ink
 
 
 def page_scan(levels: np.ndarray) -> Scan:
@@ -35,7 +36,7 @@ def page_scan(levels: np.ndarray) -> Scan:
     if not parts:
         raise NoInkError
     flat, weights = labels.ravel(), depth.ravel().astype(np.float64)
-    full = FULL * np.bincount(flat, weights**2) / np.maximum(np.bincount(flat, weights), 1)
+    full = FULL * np.bincount(flat, weights**4) / np.maximum(np.bincount(flat, weights**3), 1)
     ink = np.minimum(depth / np.maximum(full, 1).astype(np.float32)[labels], 1)
     return Scan(levels, factor, np.where(inked, ink, np.float32(0)), depth)
 
@@ -48,16 +49,31 @@ def ink_depth(levels: np.ndarray) -> np.ndarray:
     """
     side = max(levels.shape)
     size = max(5, round(max(side * REACH, min(side / 3, 40)))) | 1
-    if is_light(levels):
-        return _closed(255 - levels, size) - (255 - levels)
-    paper = _closed(levels, size).astype(np.float32)
-    return ((paper - levels) * (255 / np.maximum(paper, 16))).astype(np.uint8)
+    darker = closed(levels, size) - levels
+    lighter = closed(255 - levels, size) - (255 - levels)
+    if is_light(levels, darker, lighter):
+        return lighter
+    return (darker * (255 / np.maximum(darker.astype(np.float32) + levels, 16))).astype(np.uint8)
 
 
-def is_light(levels: np.ndarray) -> bool:
-    """Whether the ink is lighter than the paper: than the border, or on average than the median of the tile around."""
+def is_light(levels: np.ndarray, darker: np.ndarray, lighter: np.ndarray) -> bool:
+    """Whether the ink is lighter than the paper.
+
+    Of a small picture the paper is the border. In a larger one that may be a table, and what lies between two strokes
+    is as narrow as they are; so what counts there is what is narrow and also differs from the median of the tile, the
+    strongest most.
+    """
     if max(levels.shape) <= SMALL:
         return border_level(levels) <= levels.mean()
+    rest = levels - _tile_medians(levels)
+    dark, light = np.minimum(darker, np.maximum(-rest, 0)), np.minimum(lighter, np.maximum(rest, 0))
+    down, across = (slice(round(MARGIN * side), -round(MARGIN * side)) for side in levels.shape)
+    strong = [float(np.sum(part[down, across] ** 3, dtype=np.float64)) for part in (dark, light)]
+    return strong[1] > strong[0]
+
+
+def _tile_medians(levels: np.ndarray) -> np.ndarray:
+    """The median around each pixel, of three by three tiles, float32 `(rows, columns)`."""
     rows, columns = levels.shape
     tiles = max(1, min(TILES, rows // 8, columns // 8))
     height, width = rows // tiles, columns // tiles
@@ -65,12 +81,13 @@ def is_light(levels: np.ndarray) -> bool:
     medians = np.pad(np.median(cut, axis=(1, 3)), 1, mode="edge")
     around = [medians[row : row + tiles, column : column + tiles] for row in range(3) for column in range(3)]
     paper = Image.fromarray(np.median(around, axis=0).astype(np.float32))
-    rest = levels - np.asarray(paper.resize((columns, rows), Image.Resampling.BILINEAR))
-    return float(np.sum(rest * rest * rest, dtype=np.float64)) > 0  # strong differences count most
+    return np.asarray(paper.resize((columns, rows), Image.Resampling.BILINEAR))
 
 
-def _closed(levels: np.ndarray, size: int) -> np.ndarray:
-    return 255 - _largest(255 - _largest(levels, size), size)
+def closed(levels: np.ndarray, size: int) -> np.ndarray:
+    """The closing of `uint8` `(rows, columns)` by a square of `size` pixels (odd), as if the border went on outside."""
+    far = np.pad(levels, size, mode="edge")
+    return (255 - _largest(255 - _largest(far, size), size))[size:-size, size:-size]
 
 
 def _largest(levels: np.ndarray, size: int) -> np.ndarray:

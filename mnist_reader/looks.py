@@ -32,7 +32,7 @@ class Look(NamedTuple):
     alone: bool = False  # one digit, and nothing else
     framed: bool = False  # within lines along the sides of the picture
     cropped: bool = False  # at its sides are strokes that are cut off
-    more: bool = False  # there is ink that is too large for digits of this height
+    more: bool = False  # there may be other digits, or is ink that is too large for digits of this height
 
     @property
     def digits(self) -> int:
@@ -83,7 +83,8 @@ def close_look(levels: np.ndarray) -> Look:
     coarse = scanned.factor > 1 and max(part.height for part in parts) < LOW
     alone = look.digits == 1 and not ruled and len(lines[0][0].part.labels) == len(found)
     framed, cropped = inner.shape != levels.shape, len(parts) < len(found[:MOST_PARTS])
-    more = not all(is_sized(part, height) for part in parts)
+    squared = framed and ruled and look.digits > 1  # the frame may be one of the squares of the paper
+    more = squared or not all(is_sized(part, height) for part in parts)
     return look._replace(coarse=coarse, alone=alone, framed=framed, cropped=cropped, more=more)
 
 

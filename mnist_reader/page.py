@@ -15,7 +15,9 @@ STRONG = 0.4  # of full ink; paler pixels do not connect parts
 SMALLEST = 6  # pixels; a digit is taller
 LONGEST = 0.95  # of the page's height; a digit is less tall
 BROADEST = 4  # times its height; a digit is less wide
-WEAK, WEAKER = 0.4, 0.3  # of the usual depth of ink; weaker pieces, and weaker digits, are dirt
+GRID = 0.8  # of the page both ways; ink that hangs together over more is squared paper, which digits touch
+USUAL = 1 / 25  # of the longer side is the height of a digit, as long as nothing is known of it
+WEAK = 0.4  # of the usual depth of ink; a part with less is dirt
 ALONE = 0.6  # of the usual height; a digit alone in its line, or at the edge, is at least as tall
 SOLID = 0.8  # of its box; a part as tall as a digit that fills more, and is no 1, is a blot
 INSIDE = 0.3  # of its height; a part that has others inside with more height in all is a frame, or a table,
@@ -59,12 +61,14 @@ def without_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Part], np.ndarray]
         NoInkError: there is nothing else.
     """
     labels, parts = connected_parts(mask)
+    if any(part.height > GRID * mask.shape[0] and part.width > GRID * mask.shape[1] for part in parts[:1]):
+        labels, parts = connected_parts(without_rules(mask, max(mask.shape) * USUAL, np.zeros_like(mask)))
     frames = frames_of(parts[:MOST_PARTS], labels)
     height = usual_height(_likely([part for part in parts if part not in frames], mask.shape))
     if not height:
         raise NoInkError
     framed = np.isin(labels, [part.labels[0] for part in frames])
-    labels, parts = connected_parts(without_rules(mask, height, framed))
+    labels, parts = connected_parts(without_rules(labels > 0, height, framed))
     touching = np.bincount(labels.ravel(), framed.ravel()) > 0
     tall = [part for part in parts if part.height >= ALONE * height or not touching[part.labels[0]]]
     return labels, without_slivers(tall[:MOST_PARTS], mask.shape), touching
@@ -91,8 +95,10 @@ def frames_of(parts: list[Part], labels: np.ndarray) -> set[Part]:
 def _is_kept(part: Part, height: float, shape: tuple[int, ...]) -> bool:
     """Whether a part may be a digit, or a piece of one or a mark inside the page."""
     tall = part.height >= ALONE * height
+    if _touches(part, shape):
+        return tall and max(part.height, part.width) <= height / ALONE
     blot = tall and part.width >= part.height / 2 and part.area >= SOLID * part.height * part.width
-    return not blot and (tall or not _touches(part, shape))
+    return not blot
 
 
 def _likely(parts: list[Part], shape: tuple[int, ...]) -> list[Part]:
@@ -107,10 +113,8 @@ def _strong(parts: list[Part], labels: np.ndarray, depth: np.ndarray, height: fl
     flat = labels.ravel()
     depths = np.bincount(flat, depth.ravel().astype(np.float64)) / np.maximum(np.bincount(flat), 1)
     tall = [depths[part.labels[0]] for part in parts if part.height >= ALONE * height]
-    least = float(np.median(tall)) if tall else 0.0
-    return [
-        part for part in parts if depths[part.labels[0]] >= least * (WEAKER if part.height >= ALONE * height else WEAK)
-    ]
+    usual = float(np.median(tall)) if tall else 0.0
+    return [part for part in parts if depths[part.labels[0]] >= WEAK * usual]
 
 
 def _is_credible(line: Line, lines: list[Line], height: float, shape: tuple[int, ...]) -> bool:

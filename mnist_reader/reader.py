@@ -18,7 +18,7 @@ from mnist_reader.recognition import Recognised, recognise
 
 SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place,
 SEVEN = "7"  # and so is a 7, because a 1 with a flag and no foot looks like one
-NOTHING = 0.25  # a line is no digits if the model finds none in it more probable
+NOTHING = 0.25  # a line is no digits if most of it is less probable
 FEW = 4  # parts; a picture of no more may be one digit that is broken
 MORE = 3  # digits more are read on a page than from close, if the close look was misled,
 READ = 0.7  # with a mean confidence of more than this
@@ -127,7 +127,7 @@ class Reader:
 
     def _reading(self, look: Look, grey: GreyPicture) -> Reading:
         found = recognise(look, self.classifier, self.classifier.shape, self.about.threshold)
-        digits = [line for line in found if max(digit.probabilities.max() for digit in line) >= NOTHING] or found
+        digits = [line for line in found if _has_digits(line)] or found
         rows, columns = grey.levels.shape
         lines = []
         for line in digits:
@@ -170,6 +170,11 @@ def default_model() -> Path:
     """The model inside the package, as a wheel has it; else the export of the clone in which the package lies."""
     inside = Path(__file__).with_name("model.onnx")
     return inside if inside.is_file() else Path(__file__).parents[1] / "models/export/MNIST_keras_CNN.onnx"
+
+
+def _has_digits(line: list[Recognised]) -> bool:
+    """Whether the model sees a digit in at least half of the line."""
+    return float(np.median([digit.probabilities.max() for digit in line])) >= NOTHING
 
 
 def _chosen(look: Look, close: Reading, page: Reading) -> Reading:
