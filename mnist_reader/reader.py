@@ -182,7 +182,7 @@ def _chosen(look: Look, close: Reading, page: Reading) -> Reading:
     if page.empty or close.empty:
         return page if close.empty else close
     more = len(page.digits) >= len(close.digits) + MORE and _mean(page) > READ and not look.framed
-    if more or (look.coarse and len(page.digits) >= len(close.digits)):
+    if more or (look.coarse and (not page.unsure or len(page.digits) >= len(close.digits))):
         return page
     if not close.unsure or _same_places(close, page):
         return close
