@@ -18,7 +18,7 @@ from mnist_reader.recognition import Recognised, recognise
 
 SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place,
 SEVEN = "7"  # and so is a 7, because a 1 with a flag and no foot looks like one
-NOTHING = 0.25  # a line is no digits if most of it is less probable
+NOTHING = 0.25  # what is less probable is no digit, and neither is a line that is mostly that
 FEW = 4  # parts; a picture of no more may be one digit that is broken
 MORE = 3  # digits more are read on a page than from close, if the close look was misled,
 READ = 0.7  # with a mean confidence of more than this
@@ -181,12 +181,23 @@ def _chosen(look: Look, close: Reading, page: Reading) -> Reading:
     """Of the readings from close and from afar of a large picture the one to trust; `look` is the close one."""
     if page.empty or close.empty:
         return page if close.empty else close
+    if _is_broken_up(close, page):
+        return close
     more = len(page.digits) >= len(close.digits) + MORE and _mean(page) > READ and not look.framed
     if more or (look.coarse and (not page.unsure or len(page.digits) >= len(close.digits))):
         return page
     if not close.unsure or _same_places(close, page):
         return close
     return page if not page.unsure or _mean(page) > _mean(close) else close
+
+
+def _is_broken_up(close: Reading, page: Reading) -> bool:
+    """Whether the digits from afar are pieces of the one digit from close, whose strokes are too thick for a page."""
+    if len(close.digits) != 1 or len(page.digits) == 1 or close.confidence < NOTHING:
+        return False
+    left, top, right, bottom = close.digits[0].box
+    middles = [((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for box in (digit.box for digit in page.digits)]
+    return all(left <= x <= right and top <= y <= bottom for x, y in middles)
 
 
 def _mean(reading: Reading) -> float:
