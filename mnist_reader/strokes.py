@@ -113,7 +113,7 @@ def _between(crossed: np.ndarray) -> slice:
     size = len(crossed)
     depth = max(1, int(size * MARGIN))
     before, after = np.flatnonzero(crossed[:depth]), np.flatnonzero(crossed[size - depth :])
-    start = int(before[-1]) + 2 if len(before) else 0  # one more, for the line's soft edge
+    start = min(int(before[-1]) + 2, size - 1) if len(before) else 0  # one more, for the line's soft edge
     stop = size - depth + int(after[0]) - 1 if len(after) else size
     return slice(start, max(stop, start + 1))
 
