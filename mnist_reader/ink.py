@@ -10,8 +10,9 @@ from mnist_reader.core.normalisation import FAINT, quantile
 
 WORK = 160  # pixels; the ink of one digit is looked for in a copy with no longer side
 SMALL = 40  # pixels; a digit smaller than this in a reduced copy is looked for again in the original
-EVEN = 0.87  # separability of ink and paper from which the paper counts as even; MNIST's images have 0.885 and more
+EVEN = 0.88  # separability of ink and paper from which the paper counts as even; MNIST's images have 0.885 and more
 GAIN = 0.05  # of separability, from which the paper counts as curved; a digit that fills its picture gains 0.03
+CLEARER = 1.5  # times the contrast; with so much more, any gain will do: else ink and shadow were told apart
 CONTRAST = 20  # grey levels; less between ink and paper is an empty picture
 SPECK = 0.05  # of all ink; a part with less that stands apart from the rest is dirt
 LEVELS = np.arange(256)
@@ -85,7 +86,9 @@ def find_ink(levels: np.ndarray) -> Ink:
     if even.separability >= EVEN:
         return even
     uneven = otsu(_difference(levels, *paper_surface(levels)))
-    return uneven if uneven.separability > even.separability + GAIN or uneven.contrast < CONTRAST else even
+    gain = uneven.separability - even.separability
+    clearer = gain > GAIN or (gain > 0 and uneven.contrast > CLEARER * even.contrast)
+    return uneven if clearer or uneven.contrast < CONTRAST else even
 
 
 def border_level(levels: np.ndarray) -> float:
