@@ -186,7 +186,8 @@ def _chosen(look: Look, close: Reading, page: Reading) -> Reading:
     more = len(page.digits) >= len(close.digits) + MORE and _mean(page) > READ and not look.framed
     if more or (look.coarse and (not page.unsure or len(page.digits) >= len(close.digits))):
         return page
-    if not close.unsure or _same_places(close, page):
+    likely = len(close.digits) == 1 and close.confidence >= NOTHING  # a digit, if not a sure one
+    if not close.unsure or _same_places(close, page) or (page.unsure and likely):
         return close
     return page if not page.unsure or _mean(page) > _mean(close) else close
 
