@@ -1,10 +1,12 @@
-"""Digits drawn with Pillow, and what two images differ by."""
+"""Digits drawn with Pillow, what a close look finds in them, and what two images differ by."""
 
 import io
 
 import numpy as np
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
+
+from mnist_reader.looks import close_look
 
 DIGITS, LABELS = load_digits().images, load_digits().target  # 8×8, 0–16 = ink; the first ten are 0 to 9
 
@@ -57,6 +59,19 @@ def pasted(images, height, gaps=()):
         boxes.append((left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1))
         left += ink.shape[1] + gap
     return page, boxes
+
+
+def row(levels):
+    """The close look at grey levels, and the parts of its only line."""
+    look = close_look(levels)
+    (line,) = look.lines
+    return look, [token.part for token in line]
+
+
+def inks(levels):
+    """The ink of each digit of a row."""
+    look, parts = row(levels)
+    return [look.ink(part) for part in parts]
 
 
 def difference(one, other):

@@ -6,11 +6,11 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnist_reader.core.normalisation import normalised
-from mnist_reader.digits import cut_digits
 from mnist_reader.ink import NoInkError, cut_out
+from mnist_reader.looks import close_look
 from mnist_reader.strokes import connected_parts
 from tests.digits import render
-from tests.mnist_reader.drawn import DIGITS, difference_of_shape, pasted
+from tests.mnist_reader.drawn import DIGITS, difference_of_shape, inks, pasted
 
 SIZES = [56, 100, 200, 400]  # pixels a side
 CLOSE = 36  # grey levels over the ink: a pixel's shift of the box, but no line
@@ -118,11 +118,11 @@ LINES = {
 def test_lines_change_nothing_in_a_digit_and_alone_are_an_empty_picture(name, size, light):
     for image in DIGITS[20:32]:
         drawn, bare = (np.asarray(draw(image, size)) for draw in (LINES[name], plain))
-        (cut,) = cut_digits(255 - drawn if light else drawn)
-        assert difference_of_shape(normalised(cut.ink), normalised(cut_out(bare))) < CLOSE
+        (ink,) = inks(255 - drawn if light else drawn)
+        assert difference_of_shape(normalised(ink), normalised(cut_out(bare))) < CLOSE
     drawn = np.asarray(LINES[name](None, size))
     with pytest.raises(NoInkError):
-        cut_digits(255 - drawn if light else drawn)
+        close_look(255 - drawn if light else drawn)
 
 
 def test_squared_paper_is_empty():
@@ -131,7 +131,7 @@ def test_squared_paper_is_empty():
         ImageDraw.Draw(page).line((at, 0, at, 199), fill=0)
         ImageDraw.Draw(page).line((0, at, 199, at), fill=0)
     with pytest.raises(NoInkError):
-        cut_digits(np.asarray(page))
+        close_look(np.asarray(page))
 
 
 @pytest.mark.parametrize(("frame", "width"), [((4, 4, -5, -5), 2), ((10, 105, -10, 106), 1)])
@@ -140,7 +140,7 @@ def test_a_row_in_a_box_and_above_a_line_is_cut_as_without(frame, width):
     page, size = Image.fromarray(levels), levels.shape[::-1] * 2
     corners = [at + side if at < 0 else at for at, side in zip(frame, size, strict=True)]
     ImageDraw.Draw(page).rectangle(corners, outline=0, width=width)
-    cuts = [[normalised(cut.ink) for cut in cut_digits(picture)] for picture in (levels, np.asarray(page))]
+    cuts = [[normalised(ink) for ink in inks(picture)] for picture in (levels, np.asarray(page))]
     assert len(cuts[1]) == 4
     assert max(map(difference_of_shape, *cuts)) < CLOSE
 
@@ -157,5 +157,5 @@ def test_straight_strokes_of_a_digit_are_no_lines(strokes):
     page = Image.new("L", (100, 100), "white")
     for stroke in strokes:
         ImageDraw.Draw(page).line(stroke, fill=0, width=8)
-    (cut,) = cut_digits(np.asarray(page))
-    np.testing.assert_array_equal(cut.ink, cut_out(np.asarray(page)))
+    (ink,) = inks(np.asarray(page))
+    np.testing.assert_array_equal(ink, cut_out(np.asarray(page)))

@@ -8,12 +8,14 @@ import io
 import json
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 from statistics import mean
 
 import pytest
 
 from benchmarks.report import table
+from mnist_reader.command import Answer
 from tests.conftest import ROOT
 
 DOCS = sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))
@@ -155,6 +157,34 @@ def test_what_an_earlier_model_is_worth_is_what_the_benchmark_found():
 def test_a_benchmarks_table_is_that_of_its_json(report):
     rows = json.loads((ROOT / "benchmarks" / report).read_text(encoding="utf-8"))["results"]
     assert table(rows) in (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        ("\nreading = Reader().read", r"7 [01]\.\d+ False"),  # README
+        ("import draw", r"7 [01]\.\d+ False\n7 [01]\.\d+ \(\d+, \d+, \d+, \d+\)"),
+        ("form.paste", re.escape("{'a': '7', 'b': '', 'c': '7'}")),
+    ],
+)
+def test_the_examples_in_python_read_the_seven_with_the_released_model(words, printed, tmp_path, monkeypatch, capsys):
+    (wheel,) = ROOT.glob("released/*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        model = Path(archive.extract("mnist_reader/model.onnx", tmp_path))
+    monkeypatch.setattr("mnist_reader.reader.default_model", lambda: model)
+    monkeypatch.chdir(ROOT)
+    code = block(words)
+    exec(code, {})
+    output = capsys.readouterr().out.strip()
+    assert re.fullmatch(printed, output)
+    assert all(said == output for said in re.findall(r"^print\(.*\)  # (.+)$", code, re.MULTILINE))
+
+
+def test_the_columns_that_are_explained_are_those_of_the_command():
+    text = (ROOT / "docs/reading.md").read_text(encoding="utf-8")
+    (rows,) = re.findall(r"\| column \|.*\n\|[-|]+\n((?:\|.*\n)+)", text)
+    explained = [name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert explained == list(Answer._fields)
 
 
 @pytest.mark.parametrize("page", PAGES)
