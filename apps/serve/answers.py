@@ -45,7 +45,7 @@ class Reading(BaseModel):
     file: str | None = Field(description="name of the file in a form")
     text: str = Field(description="the labels, with their marks; a line of text for each line of digits")
     confidence: float = Field(description="probability that all of them are right, 0–1; 0 where there are none")
-    unsure: bool = Field(description="one of the digits is unsure, or there are none")
+    unsure: bool = Field(description="a digit is unsure, there are none, or lines of something else as well")
     empty: bool = Field(description="there is nothing to read")
     turned: Literal[0, 90, 180, 270] = Field(
         description="degrees, clockwise, by which the picture had to be turned to be read"
