@@ -184,7 +184,8 @@ def _chosen(look: Look, close: Reading, page: Reading) -> Reading:
     if _is_broken_up(close, page):
         return close
     more = len(page.digits) >= len(close.digits) + MORE and _mean(page) > READ and not look.framed
-    if more or (look.coarse and (not page.unsure or len(page.digits) >= len(close.digits))):
+    as_many = close.unsure and len(page.digits) >= len(close.digits)
+    if more or (look.coarse and (as_many or not page.unsure)):
         return page
     likely = len(close.digits) == 1 and close.confidence >= NOTHING  # a digit, if not a sure one
     if not close.unsure or _same_places(close, page) or (page.unsure and likely):

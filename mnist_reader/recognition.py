@@ -18,7 +18,7 @@ VERY_WIDE = 1.2  # and an image whose ink is wider probably is
 MOST_TRIED = 8  # digits of a picture; where more are unsure, it is no number
 BETTER = 0.7  # less must digits cost that are cut than the uncut ink
 TURNS = (8, -8)  # degrees
-WIDTH = 0.85
+WIDTH = 0.85  # times the width
 
 Model = Callable[[np.ndarray], np.ndarray]  # uint8 images (n, rows, columns) → probabilities (n, classes)
 

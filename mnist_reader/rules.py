@@ -23,13 +23,10 @@ def _rules(mask: np.ndarray, height: float, frames: np.ndarray) -> np.ndarray:
     """The pixels of rules along the rows, which may slope a little."""
     lengths = _run_lengths(mask)
     runs = mask & (lengths >= max(12, round(height)))
-    near = runs.copy()  # and one row up and down, so that the steps of a sloping rule hang together
-    near[1:] |= runs[:-1]
-    near[:-1] |= runs[1:]
-    labels, parts = connected_parts(near)
+    labels, parts = connected_parts(runs)
     rules = np.zeros_like(mask)
     for part in parts:
-        rule = runs[part.box] & (labels[part.box] == part.labels[0])
+        rule = labels[part.box] == part.labels[0]
         framed = bool((rule & frames[part.box]).any())
         if part.width < max(ACROSS * mask.shape[1], LONG * height) and not framed:
             continue
