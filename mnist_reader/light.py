@@ -8,6 +8,7 @@ from mnist_reader.strokes import connected_parts
 
 PAGE = 1200  # pixels; the ink of a page is looked for in a copy with no longer side
 REACH = 1 / 12  # of the longer side; strokes are narrower, and the light on the paper changes over more
+STROKE = 1 / 24  # of the longer side; most strokes are narrower, by which ink is told to be dark or light
 SMALL = 300  # pixels; a copy with no longer side is not smoothed, and has one level of paper along its border
 MARGIN = 0.05  # of each side, in which a lamp or a table may be seen
 TILES = 8  # a side of a larger one; each has its own level
@@ -49,14 +50,13 @@ def ink_depth(levels: np.ndarray) -> np.ndarray:
     """
     side = max(levels.shape)
     size = max(5, round(max(side * REACH, min(side / 3, 40)))) | 1
-    darker = closed(levels, size) - levels
-    lighter = closed(255 - levels, size) - (255 - levels)
-    if is_light(levels, darker, lighter):
-        return lighter
-    return (darker * (255 / np.maximum(darker.astype(np.float32) + levels, 16))).astype(np.uint8)
+    if is_light(levels):
+        return closed(255 - levels, size) - (255 - levels)
+    paper = closed(levels, size).astype(np.float32)
+    return ((paper - levels) * (255 / np.maximum(paper, 16))).astype(np.uint8)
 
 
-def is_light(levels: np.ndarray, darker: np.ndarray, lighter: np.ndarray) -> bool:
+def is_light(levels: np.ndarray) -> bool:
     """Whether the ink is lighter than the paper.
 
     Of a small picture the paper is the border. In a larger one that may be a table, and what lies between two strokes
@@ -65,6 +65,8 @@ def is_light(levels: np.ndarray, darker: np.ndarray, lighter: np.ndarray) -> boo
     """
     if max(levels.shape) <= SMALL:
         return border_level(levels) <= levels.mean()
+    size = round(max(levels.shape) * STROKE) | 1
+    darker, lighter = closed(levels, size) - levels, closed(255 - levels, size) - (255 - levels)
     rest = levels - _tile_medians(levels)
     dark, light = np.minimum(darker, np.maximum(-rest, 0)), np.minimum(lighter, np.maximum(rest, 0))
     down, across = (slice(round(MARGIN * side), -round(MARGIN * side)) for side in levels.shape)
