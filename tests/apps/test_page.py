@@ -26,7 +26,7 @@ ABOUT = About("Bars and rings", "MIT, by this test", tuple("0123456789"), "ink",
 WEIGHTS = bar_or_ring(-1) / 10  # small enough that a dash across both is neither
 BAR = [(0.5, y) for y in (0.2, 0.4, 0.6, 0.8)]  # strokes as fractions of the pad's sides
 RING = [(0.5 + 0.1 * np.sin(turn), 0.5 - 0.3 * np.cos(turn)) for turn in np.linspace(0, 2 * np.pi, 25)]
-DASH = [(x, 0.5) for x in (0.35, 0.45, 0.55, 0.65)]
+STAR = [(0.4, 0.2), (0.6, 0.8), (0.35, 0.45), (0.65, 0.45), (0.4, 0.8), (0.6, 0.2)]
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_two_digits_have_boxes_around_them_and_bars_of_their_own(page):
 
 
 def test_what_is_no_digit_is_unsure_in_words(page):
-    page.draw(DASH)
+    page.draw(STAR)
     page.wait.until(lambda _: page.text("sure") == "Unsure")
     page.says("Perhaps ")
     assert page.browser.find_element(By.CSS_SELECTOR, "#digits label").text.endswith("unsure")
