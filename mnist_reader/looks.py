@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_reader.core.normalisation import FAINT, trimmed
+from mnist_reader.core.normalisation import FAINT
 from mnist_reader.ink import WORK, NoInkError, Scan, around, cut_out, scan, widened
 from mnist_reader.layout import Line, is_sized, lines_of, usual_height
-from mnist_reader.strokes import Part, strokes, within_lines
+from mnist_reader.strokes import Part, own_ink, strokes, within_lines
 
 LONG = 8 * WORK  # pixels; a row of digits is looked for in a copy no wider than this
 LOW = 48  # pixels; a row less tall than this in a reduced copy is seen better from afar, in a larger copy
@@ -46,7 +46,7 @@ class Look(NamedTuple):
             NoInkError: it is too pale.
         """
         if self.page:
-            return own_ink(self, part)
+            return own_ink(self.scan.ink, self.labels, part)
         return cut_out(self.scan.levels if self.alone else alone(self, part), self.scan)
 
     def box(self, part: Part) -> Box:
@@ -59,9 +59,8 @@ class Look(NamedTuple):
 
     def at_edge(self, part: Part) -> bool:
         """Whether it may be cut off by the side of the picture."""
-        rows, columns = self.scan.ink.shape
-        nearest = min(part.left, part.top, columns - part.right, rows - part.bottom)
-        return nearest < (1 if self.page else EDGE * min(rows, columns))
+        shape = self.scan.ink.shape
+        return part.margin(shape) < (1 if self.page else EDGE * min(shape))
 
 
 def close_look(levels: np.ndarray) -> Look:
@@ -74,7 +73,8 @@ def close_look(levels: np.ndarray) -> Look:
     inner = levels[down, across]
     scanned = scan(inner, _factor(inner.shape))
     labels, found, ruled = strokes(scanned.ink > FAINT, bordered=inner.shape != levels.shape)
-    parts = without_slivers(found[:MOST_PARTS], scanned.ink.shape)
+    largest = found[:MOST_PARTS]
+    parts = without_slivers(largest, scanned.ink.shape)
     height = usual_height(parts)
     lines = lines_of(parts, height)
     look = Look(scanned, labels, lines, across.start, down.start)
@@ -82,7 +82,7 @@ def close_look(levels: np.ndarray) -> Look:
         raise NoInkError
     coarse = scanned.factor > 1 and max(part.height for part in parts) < LOW
     alone = look.digits == 1 and not ruled and len(lines[0][0].part.labels) == len(found)
-    framed, cropped = inner.shape != levels.shape, len(parts) < len(found[:MOST_PARTS])
+    framed, cropped = inner.shape != levels.shape, len(parts) < len(largest)
     squared = framed and ruled and look.digits > 1  # the frame may be one of the squares of the paper
     more = squared or not all(is_sized(part, height) for part in parts)
     return look._replace(coarse=coarse, alone=alone, framed=framed, cropped=cropped, more=more)
@@ -101,14 +101,6 @@ def without_slivers(parts: list[Part], shape: tuple[int, ...]) -> list[Part]:
     thick = sorted(part.area / (part.height + part.width) for part in inside if part.height >= height / 2)
     least = SLIVER * thick[len(thick) // 2] if thick else 0
     return [part for part in parts if part.width >= least or (part.left > 0 and part.right < shape[1])]
-
-
-def own_ink(look: Look, part: Part) -> np.ndarray:
-    """The ink of a part and its soft edges, without a margin, from the scan itself."""
-    area = around(part.box, 1)
-    labels = look.labels[area]
-    own = np.isin(labels, part.labels)
-    return trimmed(np.where(widened(own, 1) & (own | (labels == 0)), look.scan.ink[area], np.float32(0)))
 
 
 def alone(look: Look, part: Part) -> np.ndarray:

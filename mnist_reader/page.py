@@ -39,7 +39,7 @@ def page_look(levels: np.ndarray) -> Look:
     scanned = page_scan(levels)
     shape = scanned.ink.shape
     labels, parts, touching = without_lines(scanned.ink > STRONG)
-    height = usual_height([part for part in _likely(parts, shape) if not _touches(part, shape)])
+    height = usual_height([part for part in _likely(parts, shape) if part.margin(shape) > 0])
     kept = [part for part in parts if _is_kept(part, height, shape)]
     lines = lines_of(_strong(kept, labels, scanned.depth, height), height)
     lines = [line for line in lines if _is_credible(line, lines, height, shape)]
@@ -95,7 +95,7 @@ def frames_of(parts: list[Part], labels: np.ndarray) -> set[Part]:
 def _is_kept(part: Part, height: float, shape: tuple[int, ...]) -> bool:
     """Whether a part may be a digit, or a piece of one or a mark inside the page."""
     tall = part.height >= ALONE * height
-    if _touches(part, shape):
+    if part.margin(shape) <= 0:
         return tall and max(part.height, part.width) <= height / ALONE
     blot = tall and part.width >= part.height / 2 and part.area >= SOLID * part.height * part.width
     return not blot
@@ -120,8 +120,4 @@ def _strong(parts: list[Part], labels: np.ndarray, depth: np.ndarray, height: fl
 def _is_credible(line: Line, lines: list[Line], height: float, shape: tuple[int, ...]) -> bool:
     """Whether a line is one of digits, and neither cut off nor a speck beside other lines."""
     tall = len(line) > 1 or len(lines) == 1 or ALONE * height <= line[0].part.height <= height / ALONE
-    return tall and not all(_touches(token.part, shape) for token in line)
-
-
-def _touches(part: Part, shape: tuple[int, ...]) -> bool:
-    return min(part.left, part.top, shape[1] - part.right, shape[0] - part.bottom) <= 0
+    return tall and any(token.part.margin(shape) > 0 for token in line)

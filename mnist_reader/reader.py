@@ -13,7 +13,7 @@ from mnist_reader.looks import Box, Look, close_look
 from mnist_reader.page import TooManyError, page_look
 from mnist_reader.picture import GreyPicture, Picture, grey_picture
 from mnist_reader.preparation import whole_image
-from mnist_reader.reading import Digit, Reading, pixels
+from mnist_reader.reading import Digit, Reading, overlap, pixels
 from mnist_reader.recognition import Recognised, recognise
 
 SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place,
@@ -217,7 +217,4 @@ def _same_places(one: Reading, other: Reading) -> bool:
 
 def _shared(one: Box, other: Box) -> float:
     """The area that two boxes share, as a fraction of the larger box."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    largest = max((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return max(width, 0) * max(height, 0) / largest
+    return overlap(one, other) / max((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))

@@ -70,7 +70,7 @@ class Reading(NamedTuple):
         """The same of a picture that was turned `quarters` counterclockwise, with boxes of the picture as it is."""
         lines = []
         for line in self.lines:
-            boxes = [_turned_back(digit.box, quarters) for digit in line]
+            boxes = [turned_box(digit.box, quarters) for digit in line]
             lines.append(
                 tuple(d._replace(box=box, pixels=pixels(box, size)) for d, box in zip(line, boxes, strict=True))
             )
@@ -86,11 +86,19 @@ def pixels(box: Box, size: tuple[int, int]) -> Pixels:
     return round(left * width), round(top * height), round(right * width), round(bottom * height)
 
 
-def _turned_back(box: Box, quarters: int) -> Box:
+def turned_box(box: Box, quarters: int) -> Box:
+    """A box of fractions in the picture turned `quarters` clockwise."""
     left, top, right, bottom = box
     for _ in range(quarters):
         left, top, right, bottom = 1 - bottom, left, 1 - top, right
     return left, top, right, bottom
+
+
+def overlap(one: Box, other: Box) -> float:
+    """The area that two boxes share, in their own unit; 0 where they lie apart."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0) * max(height, 0)
 
 
 def _text(line: tuple[Digit, ...]) -> str:

@@ -46,14 +46,15 @@ def recognise(look: Look, model: Model, shape: Shape, least: float) -> list[list
     images = np.stack([normalised(ink, shape) for _, _, ink in inks])
     values = model(images)
     low = [value.max() < least for value in values]
+    edges = [look.at_edge(token.part) for _, token, _ in inks]
+    few = sum(low) <= MOST_TRIED
     lines: list[list[Recognised]] = [[] for _ in look.lines]
-    for (number, token, ink), image, value, is_low in zip(inks, images, values, low, strict=True):
-        edge = look.at_edge(token.part)
+    for (number, token, ink), image, value, is_low, edge in zip(inks, images, values, low, edges, strict=True):
         doubtful = (edge and len(inks) > 1) or _is_very_wide(image)
         unsure = is_low or token.spoilt or (edge and look.cropped)
         digit = Recognised(image, value, look.box(token.part), token.mark, doubtful, unsure)
-        lines[number] += _tried(digit, ink, model, least) if is_low and sum(low) <= MOST_TRIED else [digit]
-    if any(look.at_edge(token.part) for _, token, _ in inks):
+        lines[number] += _tried(digit, ink, model, least) if is_low and few else [digit]
+    if any(edges):
         lines = [_as_pattern(line) for line in lines]
     return [line for line in lines if line]
 

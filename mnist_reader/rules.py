@@ -15,25 +15,24 @@ def without_rules(mask: np.ndarray, height: float, frames: np.ndarray) -> np.nda
     Args:
         frames: mask of ink that is known to be lines around digits; there shorter lines are rules.
     """
-    upright = _rules(mask.T, height, frames.T).T
-    return mask & ~(_rules(mask, height, frames) | upright)
+    along, down = _run_lengths(mask), _run_lengths(mask.T).T
+    upright = _rules(down.T, along.T, height, frames.T).T
+    return mask & ~(_rules(along, down, height, frames) | upright)
 
 
-def _rules(mask: np.ndarray, height: float, frames: np.ndarray) -> np.ndarray:
-    """The pixels of rules along the rows, which may slope a little."""
-    lengths = _run_lengths(mask)
-    runs = mask & (lengths >= max(12, round(height)))
-    labels, parts = connected_parts(runs)
-    rules = np.zeros_like(mask)
+def _rules(along: np.ndarray, down: np.ndarray, height: float, frames: np.ndarray) -> np.ndarray:
+    """The pixels of rules along the rows, which may slope a little, from the lengths of runs along and down."""
+    labels, parts = connected_parts(along >= max(12, round(height)))
+    rules = np.zeros(along.shape, bool)
     for part in parts:
         rule = labels[part.box] == part.labels[0]
         framed = bool((rule & frames[part.box]).any())
-        if part.width < max(ACROSS * mask.shape[1], LONG * height) and not framed:
+        if part.width < max(ACROSS * along.shape[1], LONG * height) and not framed:
             continue
         deep = rule.sum(axis=0)
         thickness = float(np.median(deep[deep > 0]))
         if thickness <= (THICKER if framed else THICK) * height:
-            rules[part.box] |= rule & (_run_lengths(mask[:, part.box[1]].T).T[part.box[0]] <= 2 * thickness + 1)
+            rules[part.box] |= rule & (down[part.box] <= 2 * thickness + 1)
     return rules
 
 

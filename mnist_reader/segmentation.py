@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist_reader.core.normalisation import FAINT, trimmed
-from mnist_reader.ink import widened
-from mnist_reader.strokes import connected_parts
+from mnist_reader.strokes import connected_parts, own_ink
 
 CUTS = 6  # for each height of the ink in its width; as many are proposed,
 FEWEST, MOST = 3, 10  # but no fewer and no more
@@ -57,12 +56,8 @@ def components(ink: np.ndarray) -> list[Piece]:
     parts = [part for part in parts if part.area > SPECK * parts[0].area]
     if not 2 <= len(parts) <= 3 or min(part.height for part in parts) < LOWEST * len(ink):
         return []
-    found = []
-    for part in sorted(parts, key=lambda part: part.left + part.right):
-        own = labels == part.labels[0]
-        own = trimmed(np.where(widened(own, 1) & (own | (labels == 0)), ink, np.float32(0)))
-        found.append(Piece(0, 0, own, part.left, part.right))
-    return found
+    parts.sort(key=lambda part: part.left + part.right)
+    return [Piece(0, 0, own_ink(ink, labels, part), part.left, part.right) for part in parts]
 
 
 def _paths(ink: np.ndarray, count: int) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mnist_reader.core.errors import UserError
 from mnist_reader.picture import FORMATS, Picture, grey_levels
-from mnist_reader.reader import Digit, Reading
+from mnist_reader.reading import Digit, Reading, overlap, turned_box
 
 LARGEST, SMALLEST = 1840, 600  # pixels of the picture's longer side; a drawing, with its margin, has at most 2,000
 DIGIT = 100  # pixels of a digit's longer side, to which a page of small digits is enlarged
@@ -49,7 +49,8 @@ def draw(picture: Picture, reading: Reading) -> Image.Image:
         PictureError: as `Reader.read` does.
     """
     page = Image.fromarray(np.rot90(grey_levels(picture, "picture"), -reading.turned // 90))
-    boxes = _turned_boxes(reading) * (page.size * 2)
+    turned = [turned_box(digit.box, reading.turned // 90) for digit in reading.digits]
+    boxes = np.reshape(turned, (-1, 4)) * (page.size * 2)
     scale = _scale(max(page.size), _usual_side(boxes))
     page = page.resize([max(1, round(side * scale)) for side in page.size], Image.Resampling.BOX)
     size = _font_size(boxes * scale, [len(line) for line in reading.lines])
@@ -59,15 +60,6 @@ def draw(picture: Picture, reading: Reading) -> Image.Image:
     areas: list[Area] = [tuple(area) for area in ((boxes * scale).round().astype(int) + margin).tolist()]
     _annotate(drawing, reading.digits, areas, size)
     return drawing
-
-
-def _turned_boxes(reading: Reading) -> np.ndarray:
-    """The digits' boxes `(n, 4)` after the turn, as fractions of the turned picture's sides."""
-    boxes = np.array([digit.box for digit in reading.digits]).reshape(-1, 4)
-    for _ in range(reading.turned // 90):
-        left, top, right, bottom = boxes.T
-        boxes = np.stack([1 - bottom, left, 1 - top, right], axis=1)
-    return boxes
 
 
 def _usual_side(boxes: np.ndarray) -> float:
@@ -129,14 +121,7 @@ def _place(width: int, height: int, area: Area, taken: list[Area], size: tuple[i
     inside = [(min(max(x, 0), size[0] - width), min(max(y, 0), size[1] - height)) for x, y in corners]
     places = [(x, y, x + width, y + height) for x, y in inside]
     little = width * height // 4
-    return min(places, key=lambda place: max(little, sum(_overlap(place, other) for other in taken)))
-
-
-def _overlap(one: Area, other: Area) -> int:
-    """Pixels that both cover."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0) * max(height, 0)
+    return min(places, key=lambda place: max(little, sum(overlap(place, other) for other in taken)))
 
 
 def save(drawing: Image.Image, path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from mnist_reader.ink import widened
+from mnist_reader.core.normalisation import trimmed
+from mnist_reader.ink import around, widened
 
 MARGIN = 0.15  # of a side; lines of a box around a digit lie in this margin
 CROSSING = 0.9  # of a side; a line is at least as long
@@ -35,6 +36,10 @@ class Part(NamedTuple):
     def box(self) -> tuple[slice, slice]:
         """Rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def margin(self, shape: tuple[int, ...]) -> int:
+        """Pixels to the nearest side of an image of this shape."""
+        return min(self.left, self.top, shape[1] - self.right, shape[0] - self.bottom)
 
     def gap(self, other: "Part") -> int:
         """Columns between the two; negative where they share some."""
@@ -74,6 +79,17 @@ def connected_parts(mask: np.ndarray) -> tuple[np.ndarray, list[Part]]:
     values = [measure.reduceat(of_runs[order], firsts).tolist() for measure, of_runs in measures]
     parts = [Part((label,), *box) for label, box in enumerate(zip(*values, strict=True), start=1)]
     return labels.reshape(-1, width)[:, 1:-1], sorted(parts, key=lambda part: -part.area)
+
+
+def own_ink(ink: np.ndarray, labels: np.ndarray, part: Part) -> np.ndarray:
+    """The ink of a part and its soft edges, without a margin, out of ink float32 `(rows, columns)` in 0–1.
+
+    Args:
+        labels: as of `connected_parts`, of the stronger ink.
+    """
+    area = around(part.box, 1)
+    own = np.isin(labels[area], part.labels)
+    return trimmed(np.where(widened(own, 1) & (own | (labels[area] == 0)), ink[area], np.float32(0)))
 
 
 def _roots(starts: np.ndarray, stops: np.ndarray, width: int) -> np.ndarray:
