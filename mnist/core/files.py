@@ -7,11 +7,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-from mnist.core.errors import UserError
 
 if sys.platform != "win32":
     import fcntl
@@ -22,53 +20,70 @@ def atomic(path: Path) -> Iterator[Path]:
     """Give a scratch path of the same file name; move what was written there to `path` on success.
 
     Works for a file or a folder. On an error `path` is left as it was and the scratch is removed; that of a process
-    that was killed is removed by the next call. What was moved outlasts a power failure.
+    that was killed is removed by the next call. What was moved outlasts a power failure. If several processes write to
+    `path` at once, the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for scratch in path.parent.glob(f".{path.name}.*"):
-        _remove_if_abandoned(scratch)
-    with _scratch_folder(path) as folder, _in_use(Path(folder)):
-        scratch = Path(folder, path.name)
-        yield scratch
-        scratch.stat()  # raises where nothing was written
-        for part in [*scratch.rglob("*"), scratch]:
-            _flush(part)
-        old = path.replace(Path(folder, "replaced")) if path.is_dir() else None
-        try:
-            scratch.replace(path)
-        except BaseException:
-            if old:
-                old.replace(path)
-            raise
-        _flush(path.parent)
+    with ExitStack() as stack:
+        with _locked(path.parent):  # until the new scratch is locked, so that nobody takes it for abandoned
+            for abandoned in path.parent.glob(f".{path.name}.*"):
+                _remove_if_abandoned(abandoned)
+            folder = Path(stack.enter_context(_scratch_folder(path)))
+            stack.enter_context(_locked(folder))
+        scratch = folder / path.name
+        with _named(path):
+            yield scratch
+            scratch.stat()  # raises where nothing was written
+            for part in [*scratch.rglob("*"), scratch]:
+                _flush(part)
+        with _locked(path.parent):  # since a folder is replaced in two steps
+            _replace(path, scratch)
+            _flush(path.parent)
+
+
+def _replace(path: Path, scratch: Path) -> None:
+    old = path.replace(scratch.with_name("replaced")) if path.is_dir() else None
+    try:
+        scratch.replace(path)
+    except BaseException:
+        if old:
+            old.replace(path)
+        raise
 
 
 def _scratch_folder(path: Path) -> tempfile.TemporaryDirectory[str]:
-    """A new folder beside `path`; an error names `path`, which the user knows."""
-    try:
+    with _named(path, always=True):
         return tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+
+
+@contextmanager
+def _named(path: Path, always: bool = False) -> Iterator[None]:
+    """Let an error of the operating system name `path`, which the user knows, where it names no file or `always`."""
+    try:
+        yield
     except OSError as error:
-        error.filename = str(path)
+        if always or error.filename is None:
+            error.filename = str(path)
         raise
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    with suppress(FileNotFoundError, BlockingIOError), _in_use(folder):
+    with suppress(FileNotFoundError, BlockingIOError), _locked(folder, wait=False):
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
-    """Lock a scratch folder until the context, or the process, ends.
+def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Lock a folder until the context, or the process, ends.
 
     Raises:
-        BlockingIOError: another process has locked it.
+        BlockingIOError: another process has locked it, and one shall not wait.
     """
     if sys.platform == "win32":  # which opens no folder
         yield
         return
     with _opened(folder) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 
@@ -86,17 +101,6 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-class NoRoomError(UserError):
-    """The disk is too full for what is to be written."""
-
-
-def require_room(folder: Path, size: int) -> None:
-    """Raise NoRoomError where less than `size` bytes are free: on a full disk HDF5 ends the process (h5py 3.14)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if (free := shutil.disk_usage(folder).free) < size:
-        raise NoRoomError(f"{folder}: expected {size / 1e6:.1f} MB free on the disk, found {free / 1e6:.1f} MB")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,15 +3,13 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from mnist.core.files import NoRoomError, atomic, read_json, require_room, sha256, size, write_json, write_table
+from mnist.core.files import atomic, read_json, sha256, size, write_json, write_table
 from tests.conftest import ROOT
 
 
@@ -142,11 +140,39 @@ def test_bytes_are_on_the_disk_before_they_are_moved_and_their_name_afterwards(t
     assert done == [*before, "moved", after]
 
 
-def test_a_disk_that_is_too_full_is_named_with_what_it_would_take(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_500_000))
-    with pytest.raises(NoRoomError, match=r"some: expected 2\.0 MB free on the disk, found 1\.5 MB$"):
-        require_room(tmp_path / "some", 2_000_000)
-    require_room(tmp_path / "some", 1_500_000)
+def test_an_error_of_the_disk_names_the_file_that_was_to_be_written(tmp_path):
+    with pytest.raises(OSError, match=r"some\.txt") as error, atomic(tmp_path / "some.txt"):
+        raise OSError(28, "No space left on device")
+    assert error.value.filename == str(tmp_path / "some.txt")
+
+
+RACER = """
+import sys
+from pathlib import Path
+from mnist.core.files import atomic
+path, kind, name, times = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+for _ in range(times):
+    with atomic(path) as scratch:
+        if kind == "file":
+            scratch.write_text(name * 2)
+        else:
+            scratch.mkdir()
+            for part in "ab":
+                (scratch / part).write_text(name)
+"""
+
+
+@pytest.mark.slow
+def test_several_processes_that_write_to_one_path_at_once_all_succeed(tmp_path, kind):
+    times = os.environ.get("FUZZ", "100")
+    racers = [
+        subprocess.Popen([sys.executable, "-c", RACER, tmp_path / "some", kind, name, times], cwd=ROOT)
+        for name in "123"
+    ]
+    assert [racer.wait() for racer in racers] == [0, 0, 0]
+    assert names(tmp_path) == (["some"] if kind == "file" else ["a", "b", "some"])
+    parts = [*content(tmp_path / "some")]
+    assert parts[0] == parts[1] in "123"  # of one process
 
 
 def test_json_is_indented_ends_its_line_and_comes_back(tmp_path):
