@@ -1,7 +1,7 @@
 """The formats that Keras itself writes and loads: HDF5, its zip archive, weights, and the architecture as text."""
 
 import json
-import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ Text = Callable[[str], keras.Model]
 
 def write_h5(source: Source, path: Path) -> None:
     """The model's own file."""
-    shutil.copyfile(source.file, path)
+    path.write_bytes(source.file.read_bytes())
 
 
 def write_keras(source: Source, path: Path) -> None:
@@ -38,8 +38,15 @@ def load_whole(path: Path, _: Source) -> keras.Model:
 
 
 def write_weights(source: Source, path: Path) -> None:
-    """Without the optimizer state, of which a model that is not compiled would complain."""
-    _same_weights(_uncompiled(source.model), source.model).save_weights(path)
+    """The weights in Keras' zip archive, which is made in memory: on a full disk HDF5 ends the process.
+
+    Without the optimizer state, of which a model that is not compiled would complain.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "model.keras")
+        _same_weights(_uncompiled(source.model), source.model).save(archive)
+        with zipfile.ZipFile(archive) as parts:
+            path.write_bytes(parts.read("model.weights.h5"))
 
 
 def load_weights(path: Path, source: Source) -> keras.Model:

@@ -3,30 +3,36 @@
 Its name is a hash of everything that the training depends on, so a checkpoint of another training is never taken.
 """
 
+import ast
 import hashlib
+import io
 import json
-import math
+import os
+import platform
+import re
 import shutil
+import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-import h5py
 import numpy as np
 
-from mnist.core.files import atomic, require_room, sha256
+from mnist.core.files import atomic
 from mnist.core.sections import Dataset, Recipe
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import Data
 from mnist_reader.core import normalisation, pixels
+from mnist_reader.core.process import cores
 
 SHA256 = hashlib.sha256().digest_size
-ROOM = 2**20  # bytes that HDF5 may need beside the numbers
+KERNELS = re.compile(r"(TF_(?!CPP|NUM_INTEROP)|ONEDNN_|DNNL_|XLA_FLAGS|NVIDIA_TF32)")  # variables that choose kernels
+PROCESSOR = ("vendor_id", "cpu family", "model", "cache size", "flags")  # of Linux' /proc/cpuinfo
 History = list[dict[str, float]]  # a row for each epoch
 
 
 def key(recipe: Recipe, dataset: Dataset, data: Data) -> str:
-    """Hash of all that a training's weights depend on: recipe, classes, data, code and versions."""
-    versions = [keras.__version__, tf.__version__, np.__version__]
+    """Hash of all that a training's weights depend on: recipe, classes, data, code, versions and machine."""
     known = [
         recipe.recipe,
         recipe.model,
@@ -34,20 +40,53 @@ def key(recipe: Recipe, dataset: Dataset, data: Data) -> str:
         dataset.classes,
         dataset.size,
         recipe.seed,
-        versions,
+        [sys.version, keras.__version__, tf.__version__, np.__version__],
+        machine(),
     ]
     digest = hashlib.sha256(json.dumps(known).encode())
     for array in data:
         digest.update(np.ascontiguousarray(array).data)
     for file in [*sorted(Path(__file__).parent.glob("*.py")), Path(pixels.__file__), Path(normalisation.__file__)]:
-        digest.update(file.read_bytes())
+        digest.update(code(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()[:32]
 
 
-class Checkpoint:
-    """The resumable state of one training: weights, optimizer state and the history so far, in one HDF5 file.
+def code(source: str) -> str:
+    """What Python runs of a module's source: without comments, docstrings and the places of lines."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
 
-    The SHA-256 of that file's bytes follows after them; HDF5 reads no further than its own end.
+
+def _is_text(statement: ast.AST) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def machine() -> dict[str, Any]:
+    """What of this machine decides how TensorFlow's sums are rounded: processor, threads, and chosen kernels."""
+    return {
+        "processor": _processor(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
+        "devices": [device.device_type for device in tf.config.list_logical_devices()],
+        "environment": {name: value for name, value in sorted(os.environ.items()) if KERNELS.match(name)},
+    }
+
+
+def _processor() -> list[str]:
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:  # not Linux
+        return [platform.machine(), platform.processor()]
+    return [line for line in first.splitlines() if line.partition(":")[0].strip() in PROCESSOR]
+
+
+class Checkpoint:
+    """The resumable state of one training: weights, optimizer state and the history so far.
+
+    The file is NumPy's zip archive after its SHA-256. It is not HDF5, which ends the process on a full disk.
 
     A context: train and save the results within. Left without an error, the training is finished and the file is
     removed; left by an error, the file stays for the next run.
@@ -55,7 +94,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path, recipe: Recipe, dataset: Dataset, data: Data) -> None:
         """The `folder` is for this training alone: every other file in it is deleted."""
-        self.path, self.epochs = folder / f"{key(recipe, dataset, data)}.weights.h5", recipe.train.epochs
+        self.path, self.epochs = folder / f"{key(recipe, dataset, data)}.npz", recipe.train.epochs
         for stale in set(folder.glob("*")) - {self.path}:
             _remove(stale)
 
@@ -74,41 +113,30 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return []
-        if not _is_whole(self.path):
+        content = self.path.read_bytes()
+        if hashlib.sha256(content[SHA256:]).digest() != content[:SHA256]:
             print(f"{self.path}: damaged, so the training starts afresh", flush=True)
             return []
-        with h5py.File(self.path) as file:
-            history: History = json.loads(file.attrs["history"])
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.path)
+        with np.load(io.BytesIO(content[SHA256:])) as archive:
+            history: History = json.loads(str(archive["history"]))
+            model.optimizer.build(model.trainable_variables)
+            for index, variable in enumerate(_variables(model)):
+                variable.assign(archive[str(index)])
         print(f"going on after epoch {len(history)} of {self.epochs}", flush=True)
         return history
 
     def save(self, model: keras.Model, history: History) -> None:
-        """Replace the checkpoint, all or nothing.
-
-        Raises:
-            NoRoomError: the disk is too full for it.
-        """
-        require_room(self.path.parent, bytes_of(model))
+        """Replace the checkpoint, all or nothing."""
+        buffer = io.BytesIO()
+        values = {str(index): variable.numpy() for index, variable in enumerate(_variables(model))}
+        np.savez(buffer, allow_pickle=False, history=np.array(json.dumps(history)), **values)
+        content = buffer.getvalue()
         with atomic(self.path) as scratch:
-            model.save_weights(scratch)
-            with h5py.File(scratch, "a") as file:
-                file.attrs["history"] = json.dumps(history)
-            digest = bytes.fromhex(sha256(scratch))
-            with scratch.open("ab") as file:
-                file.write(digest)
+            scratch.write_bytes(hashlib.sha256(content).digest() + content)
 
 
-def bytes_of(model: keras.Model) -> int:
-    """What a compiled model takes in HDF5, at most: weights, optimizer state and their names."""
-    variables = [*model.variables, *model.optimizer.variables]
-    return ROOM + sum(math.prod(variable.shape) * 4 for variable in variables)
-
-
-def _is_whole(path: Path) -> bool:
-    content = path.read_bytes()
-    return hashlib.sha256(content[:-SHA256]).digest() == content[-SHA256:]
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]
 
 
 def _remove(path: Path) -> None:

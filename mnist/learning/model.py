@@ -41,6 +41,16 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
     return model
 
 
+def hdf5(model: keras.Model) -> bytes:
+    """The bytes that `model.save` writes to an `.h5` file, made in memory: on a full disk HDF5 ends the process."""
+    from keras.src.legacy.saving.legacy_h5_format import save_model_to_hdf5  # what `model.save` calls
+
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+        save_model_to_hdf5(model, file)
+        file.flush()
+        return file.id.get_file_image()
+
+
 def _restore_optimizer(model: keras.Model, path: Path) -> None:
     """Give the optimizer its state from an HDF5 file, of which Keras 3.15 loads no more than the step count."""
     with h5py.File(path) as file:
@@ -50,6 +60,8 @@ def _restore_optimizer(model: keras.Model, path: Path) -> None:
         values = [group[name][()] for name in group.attrs["weight_names"]]
     model.compile_from_config(model.get_compile_config())
     model.optimizer.build(model.trainable_variables)
+    if len(values) != len(model.optimizer.variables):
+        raise ValueError(f"expected {len(model.optimizer.variables)} values of its optimizer, found {len(values)}")
     for variable, value in zip(model.optimizer.variables, values, strict=True):
         variable.assign(value)
 

@@ -24,7 +24,7 @@ def test_a_training_killed_ten_times_goes_on_and_ends_in_the_same_bytes(reproduc
     clone = reproduced.copy(tmp_path / "killed")
     clone.edit(lambda recipe: recipe.update(train=long))
     process, moments, resumed = clone.start("dvc", "repro", "train"), random.Random(0), 0
-    while not list(clone.folder.glob("models/checkpoints/train/*.weights.h5")):
+    while not list(clone.folder.glob("models/checkpoints/train/*.npz")):
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mnist.learning.checkpoint import Checkpoint, key
+from mnist.learning.checkpoint import Checkpoint, code, key
 from tests.conftest import ROOT, TINY, dataset_of
 from tests.mnist.learning.conftest import Interrupted
 from tests.mnist.learning.trainings import DATASET, quick, saved_training
@@ -131,6 +131,62 @@ def test_other_data_or_classes_have_a_key_of_their_own(data):
         key(ONE_CYCLE, dataset_of(shape=(14, 56)), data),
     ]
     assert len({same, *others}) == 5
+
+
+KEY = """
+import numpy as np
+from mnist.learning.backend import keras_session
+from mnist.learning.checkpoint import key
+from tests.conftest import dataset_of, recipe_of
+
+with keras_session():
+    print(key(recipe_of(), dataset_of(), (np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))))
+"""
+
+
+def key_elsewhere(*prefix, **variables):
+    """The key that a process of its own finds, with these variables in its environment."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    done = subprocess.run(
+        [*prefix, sys.executable, "-c", KEY], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_threads_kernels_and_cores_have_a_key_of_their_own_and_messages_and_the_hash_seed_have_not():
+    core = str(min(os.sched_getaffinity(0)))
+    others = [
+        key_elsewhere(TF_NUM_INTRAOP_THREADS="1"),
+        key_elsewhere(TF_ENABLE_ONEDNN_OPTS="0"),
+        key_elsewhere(ONEDNN_MAX_CPU_ISA="AVX2"),
+        key_elsewhere("taskset", "--cpu-list", core),
+    ]
+    same = {key_elsewhere(), key_elsewhere(PYTHONHASHSEED="1", TF_CPP_MIN_LOG_LEVEL="3", LC_ALL="C")}
+    assert len(same) == 1
+    assert len({*same, *others}) == 5
+
+
+SOURCE = '''"""A module."""
+
+def double(x: int) -> int:  # the sum
+    """Twice x."""
+    return x + x
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("  # the sum", "", True),
+        ('    """Twice x."""\n', "", True),
+        ("x + x", "(x\n        + x)", True),
+        ("x + x", "x * x", False),
+        ("x + x", "x + 1", False),
+        ("double", "twice", False),
+    ],
+)
+def test_only_what_python_runs_of_the_code_counts(old, new, same):
+    assert (code(SOURCE.replace(old, new)) == code(SOURCE)) == same
 
 
 def test_a_training_whose_checkpoint_is_damaged_starts_afresh(whole, data, interrupt, tmp_path, capfd):

@@ -10,7 +10,7 @@ from mnist.core.files import sha256
 from mnist.learning import layers as own_layers
 from mnist.learning.backend import keras
 from mnist.learning.blurred import blurred
-from mnist.learning.model import load_model
+from mnist.learning.model import hdf5, load_model
 from mnist.learning.randomness import Purpose, derive_seed
 from mnist.learning.training import TrainingError, learning_rate, make_optimizer, training_run
 from mnist.learning.trial import train_and_score
@@ -184,3 +184,8 @@ def test_the_saved_model_has_its_compile_settings_and_optimizer_state(tmp_path, 
     x = images[..., None] / np.float32(255)
     np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
     assert copy.evaluate(x, labels, verbose=0, return_dict=True).keys() == {"loss", "accuracy"}
+
+
+def test_hdf5_made_in_memory_has_the_bytes_that_keras_writes_to_a_file(tmp_path, tiny_model):
+    tiny_model.save(tmp_path / "model.h5")
+    assert hdf5(tiny_model) == (tmp_path / "model.h5").read_bytes()
