@@ -1,6 +1,7 @@
 """Every export format, loaded in its own runtime, against a forward pass in NumPy."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,12 +15,14 @@ import pytest
 from tensorflow.lite.tools import flatbuffer_utils
 
 from mnist.core.files import read_json
+from mnist.core.params import load_recipe
 from mnist.export.card import card
 from mnist.export.formats import FORMATS, FormatError, chosen
 from mnist.export.proof import TOLERANCE, ExportError, ask, prove
 from mnist.export.runtime import Source
+from mnist.learning.architecture import build
 from mnist.learning.backend import quiet
-from mnist.learning.model import load_model, predict
+from mnist.learning.model import hdf5, load_model, predict
 from mnist.learning.serialization import from_json, to_json
 from tests.conftest import ABOUT, ROOT
 from tests.mnist.export.conftest import forward
@@ -46,12 +49,12 @@ for row in FORMATS.values():
 """
 
 
-def write_all(source, folder):
+def write_all(source, folder, **variables):
     """Write every format in a process of its own, because TensorFlow counts names up within one."""
     folder.mkdir()
     np.save(folder.parent / "calibration.npy", source.calibration)
     command = [sys.executable, "-c", WRITE, source.file, folder.parent / "calibration.npy", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -101,6 +104,28 @@ def test_formats_written_again_have_the_same_bytes(source, written, tmp_path):
     assert again.keys() == first.keys()
     assert [name for name in first if again[name] != first[name]] == []
     assert first[f"{NAME}.h5"] == source.file.read_bytes()
+
+
+MACHINES = {
+    "hash seed 1, one thread": {"PYTHONHASHSEED": "1", "TF_NUM_INTRAOP_THREADS": "1"},
+    "hash seed 2, C": {"PYTHONHASHSEED": "2", "LC_ALL": "C"},
+    "hash seed 3, Turkish": {"PYTHONHASHSEED": "3", "LC_ALL": "tr_TR.UTF-8"},
+    "hash seed 4, two threads": {"PYTHONHASHSEED": "4", "TF_NUM_INTRAOP_THREADS": "2"},
+}
+
+
+@pytest.mark.parametrize("recipe", ["fast", "small_data"])
+def test_no_hash_seed_number_of_threads_or_locale_changes_a_byte_of_an_export(recipe, real_digits, tmp_path):
+    loaded = load_recipe(ROOT / f"recipes/{recipe}.yaml")
+    model = build(recipe, loaded.model, 10)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
+    (tmp_path / "model.h5").write_bytes(hdf5(model))
+    source = Source(model, tmp_path / "model.h5", real_digits[0][:10], ABOUT)
+    expected = files(write_all(source, tmp_path / "export", PYTHONHASHSEED="0"))
+    for name, variables in MACHINES.items():
+        found = files(write_all(source, tmp_path / name, **variables))
+        assert [file for file in expected | found if found.get(file) != expected.get(file)] == [], name
 
 
 def test_what_the_model_is_travels_in_every_format_that_has_a_place_for_it(written):
