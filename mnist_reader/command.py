@@ -16,7 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_reader.core.errors import UserError, run
+from mnist_reader.core.errors import UserError, printable, run
+from mnist_reader.core.process import cores, drop_output, flush_output
 from mnist_reader.picture import FORMATS, PictureError, read_bytes
 from mnist_reader.reader import Reader, Reading
 from mnist_reader.show import ShowError, draw, picture_suffixes, save
@@ -43,13 +44,13 @@ _reader: Reader  # of this process, where several read
 
 def main(program: str = "mnist-read") -> None:
     """Run the command; an error ends it in one line. `program` is what the user has called, for the help."""
-    run(functools.partial(read_files, program))
+    run(functools.partial(read_files, program, sys.stdout is None))
 
 
-def read_files(program: str) -> None:
-    """Read the files of the command line in order, and print each answer when it is ready."""
+def read_files(program: str, closed: bool) -> None:
+    """Read the files of the command line in order, and print each answer when it is ready; refuse `closed` output."""
     arguments = parse(program)
-    if sys.stdout is None:
+    if closed:
         raise UserError("standard output: expected an open one, found a closed one")
     make_reader = functools.partial(Reader, arguments.model, arguments.accept_all)
     read = functools.partial(read_file, reader=make_reader(), show=arguments.show)
@@ -60,9 +61,9 @@ def read_files(program: str) -> None:
     results = map(read, files) if len(files) < POOL_FROM else read_in_processes(files, make_reader)
     try:
         arguments.write(answers(results, errors), files)
-        sys.stdout.flush()
+        flush_output()
     except BrokenPipeError:  # whoever reads the output has seen enough, as in `… | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
     if errors:
         sys.exit(1)
 
@@ -94,7 +95,7 @@ def parse(program: str) -> argparse.Namespace:
     form.add_argument("--csv", dest="write", action="store_const", const=write_csv, help="print CSV")
     parser.set_defaults(write=write_table)
     arguments = parser.parse_args()
-    if not arguments.files and (sys.stdin is None or sys.stdin.isatty()):
+    if not arguments.files and sys.stdin.isatty():
         parser.error("expected picture files, or a picture on standard input; found none")
     arguments.files = arguments.files or ["-"]
     return arguments
@@ -142,16 +143,16 @@ def check_show(show: Path, names: list[str], files: list[str]) -> None:
 def read_in_processes(files: list[str], make_reader: Callable[[], Reader]) -> Iterator[Result]:
     """Read files in order with all cores; each process has a reader of its own."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), context, initializer=_set_reader, initargs=(make_reader,)) as pool:
+    try:
+        pool = ProcessPoolExecutor(cores(), context, initializer=_set_reader, initargs=(make_reader,))
+    except OSError:  # its locks need /dev/shm
+        yield from map(functools.partial(read_file, reader=make_reader()), files)
+        return
+    with pool:
         try:
             yield from pool.map(_read_file, files, chunksize=CHUNK)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _set_reader(make_reader: Callable[[], Reader]) -> None:
@@ -209,11 +210,6 @@ def write_table(rows: Iterable[Answer], files: list[str]) -> None:
         line = f"{printable(row.file):{width}}  {row.confidence:10.2%}  {mark:6}  {text:8}  {second}"
         print(heading + line.rstrip())
         heading = ""
-
-
-def printable(name: str) -> str:
-    """A text in which control characters and undecodable bytes are escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 
 def write_json(rows: Iterable[Answer], files: list[str]) -> None:

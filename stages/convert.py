@@ -11,10 +11,12 @@ from mnist.core.params import load_dataset, load_recipe
 from mnist.core.paths import PLOTS, RAW, TRAIN_CSV
 from mnist.data import figures
 from mnist.data.conversion import pairs, write_tables
+from stages import inputs_of
 
 
 def main() -> None:
     """Write both CSV files in one streamed pass each, then draw the sample sheet from the first rows."""
+    inputs = inputs_of("convert")
     dataset = load_dataset(load_recipe().dataset)
     with atomic(TRAIN_CSV.parent) as folder:
         folder.mkdir()
@@ -22,6 +24,7 @@ def main() -> None:
             if not rows:
                 raise UserError(f"{RAW}/{prefix}-images-idx3-ubyte: expected images, found none")
             print(f"{TRAIN_CSV.parent / table}: {rows:,} rows")
+        inputs.check()
     figures.save(figures.samples(*next(pairs(RAW, "train", dataset)), dataset.classes), PLOTS / "samples.png")
 
 

@@ -10,14 +10,17 @@ from mnist.core.files import atomic
 from mnist.core.params import load_dataset, load_recipe
 from mnist.core.paths import RAW
 from mnist.data.sources import fetch
+from stages import inputs_of
 
 
 def main() -> None:
     """Fill data/raw with files whose SHA-256 is the one in the data set's file."""
+    inputs = inputs_of("download")
     dataset = load_dataset(load_recipe().dataset)
     with atomic(RAW) as folder:
         folder.mkdir()
         fetch(dataset.sources, dataset.digests, folder)
+        inputs.check()
 
 
 if __name__ == "__main__":

@@ -22,20 +22,24 @@ from mnist.learning.feed import split
 from mnist.learning.fonts import HELD_OUT as HELD_OUT_FONTS
 from mnist.learning.model import ModelError, load_model, predict
 from mnist.learning.out_of_class import KINDS, Examples, out_of_class
+from stages import inputs_of
 
 HELD_OUT = 0.05  # of the training images, for the threshold of a training that held none out
+SLACK = 0.01  # by which an answer's probabilities may miss 1 in all
 MADE = 250  # pictures of no class, of each kind
 
 
 @keras_session()
 def main() -> None:
     """Write the metrics, the tables behind DVC's plots, the model's answers, and the pictures."""
+    inputs = inputs_of("evaluate")
     recipe = load_recipe()
     dataset = load_dataset(recipe.dataset)
     model = load_model(MODEL, compile=False)
     check(model, dataset)
     images, labels = read_csv(TEST_CSV, len(dataset.classes), dataset.size)
     evaluation = ask(model, recipe, dataset, images)
+    inputs.check()
     evaluation.write(PROBABILITIES)
     scores = evaluation.scores(labels)
     write_json(METRICS / "evaluate.json", scores._asdict() | evaluation.doubts(labels)._asdict())
@@ -54,15 +58,16 @@ def ask(model: keras.Model, recipe: Recipe, dataset: Dataset, images: np.ndarray
     The latter are made for this alone, with letters in fonts that no training sees.
 
     Raises:
-        ModelError: an answer is not finite.
+        ModelError: an answer is no probability for each class.
     """
     data = read_csv(TRAIN_CSV, len(dataset.classes), dataset.size)
     held_out = split(*data, recipe.train.validation_split or HELD_OUT)[1]
     examples = Examples(*held_out, dataset.classes, HELD_OUT_FONTS)
     made = {kind: predict(model, out_of_class(MADE, examples, recipe.seed + 1, [kind])) for kind in KINDS}
     evaluation = Evaluation(predict(model, images), predict(model, held_out[0]), made)
-    if not np.isfinite(evaluation.test).all():
-        raise ModelError(f"{MODEL}: expected probabilities, found some that are not finite; run the train stage again")
+    sums = evaluation.test.sum(axis=1)
+    if not np.abs(sums - 1).max() < SLACK:  # NaN is not
+        raise ModelError(f"{MODEL}: expected probabilities, found sums such as {sums[0]}; run the train stage again")
     return evaluation
 
 
@@ -79,12 +84,11 @@ def write_tables(evaluation: Evaluation, labels: np.ndarray, classes: list[str])
 
 def check(model: keras.Model, dataset: Dataset) -> None:
     """Raise ModelError where the model is not of the data set's images and classes."""
-    expected = (*dataset.size, len(dataset.classes))
-    found = (*model.input_shape[1:3], model.output_shape[-1])
+    expected = (None, *dataset.size, 1), (None, len(dataset.classes))
+    found = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
     if found != expected:
-        raise ModelError(
-            f"{MODEL}: expected rows, columns and classes {expected}, found {found}; run the train stage again"
-        )
+        shapes = f"expected {expected[0]} → {expected[1]}, found {found[0]} → {found[1]}"
+        raise ModelError(f"{MODEL}: {shapes}; run the train stage again")
 
 
 if __name__ == "__main__":

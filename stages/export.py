@@ -12,7 +12,8 @@ import numpy as np
 import mnist_reader
 from mnist.core.errors import run_stage
 from mnist.core.evaluation import Evaluation, read_evaluation
-from mnist.core.files import atomic, require_room, size, write_json, write_table
+from mnist.core.files import atomic, write_json, write_table
+from mnist.core.inputs import check_trained
 from mnist.core.params import load_dataset, load_recipe
 from mnist.core.paths import EXPORT, METRICS, MODEL, PROBABILITIES, TEST_CSV, TRAIN_CSV
 from mnist.core.sections import Dataset
@@ -26,6 +27,7 @@ from mnist.learning.backend import keras_session, quiet
 from mnist.learning.feed import split
 from mnist.learning.model import load_model
 from mnist_reader.about import About
+from stages import inputs_of
 
 CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its ranges
 
@@ -33,10 +35,11 @@ CALIBRATION = 100  # training images, evenly spaced, from which int8 takes its r
 @keras_session()
 def main() -> None:
     """Write every format to a scratch folder and compare each on the test images; then replace the old export."""
+    inputs = inputs_of("export")
+    check_trained()
     recipe = load_recipe()
     dataset = load_dataset(recipe.dataset)
     formats = chosen(recipe.export.formats)
-    require_room(EXPORT.parent, 5 * size(MODEL))  # all formats together take less than four times the model
     train, test = (read_csv(path, len(dataset.classes), dataset.size) for path in (TRAIN_CSV, TEST_CSV))
     evaluation = read_evaluation(PROBABILITIES, (len(test[0]), len(dataset.classes)))
     source = Source(load_model(MODEL), MODEL, evenly_spaced(train[0], CALIBRATION), what_it_is(dataset, evaluation))
@@ -49,6 +52,7 @@ def main() -> None:
         write_json(folder / bom.NAME, bom.bill(facts, folder))
         (folder / "README.md").write_text(card(facts, proofs, formats), encoding="utf-8")
         (folder / "SHA256SUMS").write_text(checksums(folder), encoding="utf-8")
+        inputs.check()
     write_table(METRICS / "export.csv", proofs, Proof._fields)
 
 

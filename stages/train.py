@@ -6,25 +6,28 @@ Run:    python -m stages.train
 """
 
 from mnist.core.errors import run_stage
-from mnist.core.files import atomic, require_room, write_json, write_table
+from mnist.core.files import atomic, write_json, write_table
 from mnist.core.params import load_dataset, load_recipe
 from mnist.core.paths import CHECKPOINTS, HISTORY, METRICS, MODEL, TRAIN_CSV
 from mnist.core.table import read_csv
 from mnist.learning.backend import keras_session
-from mnist.learning.checkpoint import History, bytes_of
+from mnist.learning.checkpoint import History
+from mnist.learning.model import hdf5
 from mnist.learning.training import COLUMNS, training_run
+from stages import inputs_of
 
 
 @keras_session()
 def main() -> None:
     """Train, going on from the last finished epoch where an earlier run was interrupted."""
+    inputs = inputs_of("train")
     recipe = load_recipe()
     dataset = load_dataset(recipe.dataset)
     data = read_csv(TRAIN_CSV, len(dataset.classes), dataset.size)
     with training_run(recipe, dataset, data, CHECKPOINTS / "train", on_epoch=write_history) as (model, history):
-        require_room(MODEL.parent, bytes_of(model))
         with atomic(MODEL) as scratch:
-            model.save(scratch)
+            scratch.write_bytes(hdf5(model))
+            inputs.check()
         write_json(METRICS / "train.json", {"parameters": model.count_params()} | metrics_of(history))
 
 

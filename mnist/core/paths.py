@@ -3,6 +3,8 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
 RECIPES = Path("recipes")
 DATASETS = Path("datasets")
 RAW = Path("data/raw")

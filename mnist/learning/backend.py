@@ -33,15 +33,17 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _on_tensorflow() -> Iterator[None]:
-    """Let Keras run on TensorFlow, whatever a keras.json in the user's home or the environment says."""
-    before = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    """Let Keras run on TensorFlow with its own defaults, whatever the environment or the user's keras.json says."""
+    own = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}  # no folder, so it has no keras.json
+    before = {name: os.environ.get(name) for name in own}
+    os.environ |= own
     try:
         yield
     finally:
-        del os.environ["KERAS_BACKEND"]
-        if before is not None:
-            os.environ["KERAS_BACKEND"] = before
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 with quiet(), _on_tensorflow():
@@ -53,13 +55,10 @@ __all__ = ["keras", "keras_session", "make_deterministic", "quiet", "tf"]
 
 @contextmanager
 def keras_session() -> Iterator[None]:
-    """What a program of this project needs while it runs: Keras' own defaults, and no chatter. Decorates its `main`.
-
-    A keras.json in the user's home changes nothing within, and everything is as before afterwards.
-    """
-    before = keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format()
+    """What a program of this project needs while it runs: TensorFlow's devices, no chatter. Decorates its `main`."""
+    if (asked := os.environ.get("KERAS_BACKEND", "tensorflow")) != "tensorflow":
+        print(f"KERAS_BACKEND={asked!a:.40}: not followed, since this project runs on TensorFlow", file=sys.stderr)
     verbosity = absl.logging.get_verbosity()
-    _configure("float32", 1e-7, "channels_last")
     absl.logging.set_verbosity(absl.logging.ERROR)  # Keras warns of each HDF5 file it writes
     with quiet():
         tf.config.list_logical_devices()  # starts the devices, whose drivers chatter
@@ -67,13 +66,6 @@ def keras_session() -> Iterator[None]:
         yield
     finally:
         absl.logging.set_verbosity(verbosity)
-        _configure(*before)
-
-
-def _configure(floatx: str, epsilon: float, data_format: str) -> None:
-    keras.config.set_floatx(floatx)
-    keras.config.set_epsilon(epsilon)
-    keras.config.set_image_data_format(data_format)
 
 
 def make_deterministic(seed: int) -> None:

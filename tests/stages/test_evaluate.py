@@ -55,15 +55,20 @@ def no_numbers(project, monkeypatch):
     monkeypatch.setattr(evaluate, "predict", lambda model, images: np.full((len(images), 10), np.nan))
 
 
+def logits(project, monkeypatch):
+    monkeypatch.setattr(evaluate, "predict", lambda model, images: np.full((len(images), 10), 0.5))
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (eleven_classes, r"expected rows, columns and classes \(28, 28, 11\), found \(28, 28, 10\)"),
-        (no_numbers, "expected probabilities, found some that are not finite"),
+        (eleven_classes, r"expected \(None, 28, 28, 1\) → \(None, 11\), found \(None, 28, 28, 1\) → \(None, 10\)"),
+        (no_numbers, "expected probabilities, found sums such as nan"),
+        (logits, r"expected probabilities, found sums such as 5\.0"),
         (lambda project, _: (project / "models/MNIST_keras_CNN.h5").unlink(), "found no such file; run `dvc repro`"),
         (lambda project, _: (project / "models/MNIST_keras_CNN.h5").write_bytes(b"x"), "expected a Keras model"),
     ],
-    ids=["of other classes", "no numbers", "missing", "no model"],
+    ids=["of other classes", "no numbers", "logits", "missing", "no model"],
 )
 def test_a_model_that_cannot_be_scored_is_refused_and_nothing_is_written(project, monkeypatch, damage, words):
     damage(project, monkeypatch)

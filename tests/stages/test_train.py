@@ -1,14 +1,13 @@
 """The train stage: model, metrics and the history, which is written while it trains."""
 
 import csv
-import shutil
-from types import SimpleNamespace
+from pathlib import Path
 
 import keras
 import pytest
 
 from mnist.core.errors import UserError
-from mnist.core.files import NoRoomError, read_json
+from mnist.core.files import read_json
 from stages import train
 from tests.conftest import TINY, recipe_of, write_params
 
@@ -55,15 +54,40 @@ def test_without_a_validation_part_there_are_no_figures_of_it(project, recipe):
 def test_a_training_on_a_full_disk_keeps_its_history_and_goes_on_when_there_is_room(
     project, recipe, monkeypatch, capfd
 ):
-    free = iter([10**9, 1000])
+    write, written = Path.write_bytes, []
+
+    def write_once(path, content):
+        written.append(path)
+        if len(written) > 1:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
     with monkeypatch.context() as full:
-        full.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=next(free)))
-        with pytest.raises(NoRoomError, match=r"^models/checkpoints/train: expected .* free on the disk"):
+        full.setattr(Path, "write_bytes", write_once)
+        with pytest.raises(OSError, match="No space left") as error:
             train.main()
+    assert error.value.filename.startswith("models/checkpoints/train/")
     assert [row["epoch"] for row in rows(project)] == ["1"]
     train.main()
     assert "going on after epoch 1 of 2" in capfd.readouterr().out
     assert [row["epoch"] for row in rows(project)] == ["1", "2"]
+
+
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+from mnist.core.errors import run
+from stages.train import main
+run(main)
+"""
+
+
+def test_a_limit_on_the_size_of_files_is_said_in_one_line(project, recipe, run_module):
+    done = run_module("-c", LIMITED)
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.endswith("MNIST_keras_CNN.h5: File too large") or ".npz: File too large" in line
+    assert not (project / "models/MNIST_keras_CNN.h5").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """What a program prints when something goes wrong, and how it ends."""
 
+import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,6 +62,77 @@ def test_a_program_that_fails_ends_with_status_1_and_without_a_traceback():
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: no\n")
     run(lambda: None)  # ends nothing
+
+
+ENDED = """
+import os, signal, sys, time
+from pathlib import Path
+from mnist.core.errors import run
+from mnist.core.files import atomic
+
+def main():
+    with atomic(Path("some.txt")) as scratch:
+        scratch.write_text("half")
+        print("ready", flush=True)
+        time.sleep(60)
+
+run(main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_a_program_leaves_a_line_and_nothing_half_written(tmp_path, number):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command, pipe = [sys.executable, "-c", ENDED], subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.communicate()[1] == f"error: ended by {number.name}\n"
+    assert process.returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
+    program = "import os, signal\nfrom mnist.core.errors import run\nrun(lambda: os.kill(os.getpid(), signal.SIGHUP))"
+    command = ["nohup", sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+
+
+PRINTING = """
+import os, sys
+from mnist.core.errors import run
+
+def main():
+    with open("file.txt", "w") as file:
+        assert file.fileno() > 2
+        print("to standard output")
+        print("to standard error", file=sys.stderr)
+        assert sys.stdin.read() == ""
+
+run(main)
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_stands_for_the_null_device(tmp_path, closed):
+    line = f"{shlex.join([sys.executable, '-c', PRINTING])} {closed}"
+    environment, pipe = os.environ | {"PYTHONPATH": str(ROOT)}, subprocess.PIPE
+    done = subprocess.run(
+        line, shell=True, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, check=False
+    )
+    assert (done.returncode, (tmp_path / "file.txt").read_text()) == (0, "")
+    assert done.stdout == (b"" if " >&-" in f" {closed}" else b"to standard output\n")
+
+
+def test_output_that_cannot_be_written_is_said_in_one_line():
+    program = "from mnist.core.errors import run\nrun(lambda: print('some'))"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"error: standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize(
