@@ -42,7 +42,9 @@ class About(NamedTuple):
             ) from None
         about, names = cls(**fields), fields["classes"] if isinstance(fields["classes"], list) else []
         texts = all(isinstance(text, str) for text in (about.title, about.licence, about.version, *names))
+        texts = texts and all(name and name.isprintable() for name in names)  # answers are written to terminals
+        texts = texts and len(set(names)) == len(names)
         fraction = isinstance(about.threshold, int | float) and 0 <= about.threshold <= 1
         if not (names and texts and fraction and about.preparation in get_args(Preparation)):
-            raise AboutError(f"{name}: expected a model that says its classes, found {fields!r:.200}")
+            raise AboutError(f"{name}: expected a model that says its classes, found {fields!a:.200}")
         return about._replace(classes=tuple(names))

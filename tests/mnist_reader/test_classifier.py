@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from mnist_reader.classifier import BATCH, Classifier, ClassifierError
 from tests.conftest import ROOT
@@ -30,11 +31,57 @@ def of_any_size(model):
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "rows"
 
 
+def for_one_image(model):
+    """Its graph takes one image, whatever the file says of its inputs."""
+    constant = next(value for value in model.graph.initializer if value.name == "shape")
+    constant.CopyFrom(numpy_helper.from_array(np.array([1, 784]), "shape"))
+
+
+def of_half_precision(model):
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    weights = next(value for value in model.graph.initializer if value.name == "weights")
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights).astype(np.float16), "weights"))
+
+
+def without_softmax(model):
+    model.graph.node[-1].op_type = "Exp"
+
+
+def of_one_row(model):
+    """Of all images together."""
+    model.graph.node[-1].output[0] = "each"
+    axes = numpy_helper.from_array(np.array([0]), "axes")
+    model.graph.initializer.append(axes)
+    model.graph.node.append(helper.make_node("ReduceMean", ["each", "axes"], ["probabilities"]))
+
+
+def of_one_pixel(model):
+    for side in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[side].dim_value = 1
+
+
+def of_one_class(model):
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1
+
+
+def of_nan(model):
+    weights = next(value for value in model.graph.initializer if value.name == "weights")
+    weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * np.float32("nan"), "weights"))
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         (of_colours, "expected (n, rows, columns, 1) → (n, classes), found"),
         (of_any_size, "expected (n, rows, columns, 1) → (n, classes), found"),
+        (for_one_image, "expected a model that takes float32 images, found:"),
+        (of_half_precision, "expected a model that takes float32 images, found:"),
+        (without_softmax, "expected probabilities, found [1.0, "),
+        (of_nan, "expected probabilities, found [nan, nan"),
+        (of_one_row, "expected answers of shape (3, 10), found (1, 10)"),
+        (of_one_pixel, "expected (n, rows, columns, 1) → (n, classes), found"),
+        (of_one_class, "expected (n, rows, columns, 1) → (n, classes), found"),
         (None, "expected an ONNX model, found"),
     ],
 )
