@@ -12,20 +12,28 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from mnist_reader.core.errors import UserError, first_line
+from mnist_reader.essentials import ORIENTATION, CostError, essentials, exif_orientation
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")  # no format that starts another program
 MAX_BYTES = 128 * 2**20
 READ_BYTES = 2**16  # at a time; Python sets aside as many as one read may bring
-MAX_PIXELS = 80_000_000  # a 48-megapixel phone's picture fits; below Pillow's own limit of 89 million
-MAX_PIXELS_WEBP = 25_000_000  # also AVIF and HEIC, whose decoders take up to 16 bytes a pixel
+MAX_PIXELS = 80_000_000  # of a JPEG or a grey picture; below Pillow's own limit of 89 million
+MAX_PIXELS_COLOUR = 50_000_000  # a 48-megapixel phone's picture fits
+MAX_PIXELS_DEAR = 25_000_000  # of WebP, AVIF, HEIC; of more than 8 bits; with transparency; interlaced; packed by LZMA
+MAX_PIXELS_PYTHON = 500_000  # of what Pillow decodes in Python, a colour or level at a time
+MAX_PIXELS_DEEP = 12_500_000  # of colours of 16 bits
+PYTHON_CODECS = ("bmp_rle", "ppm", "ppm_plain")
+MAX_COEFFICIENTS = 150_000_000  # of a JPEG in more than one scan, which are kept in memory, 2 bytes each
+MAX_PASSES = 3_200_000_000  # pixels × scans; ordinary progressive JPEGs have 10 scans
 MAX_SIDE = 32_767  # pixels; also the longest side that most writers of pictures allow
-MAX_PLAIN = 4 * 2**20  # bytes of a PPM that is written as text, which takes a second for 2 million
+MAX_PLAIN = 4 * 2**20  # bytes of a PPM that is written as text,
+MAX_COMMENTS = 1000  # and comments in it, for each of which Pillow copies a part of the text
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}  # ISO/IEC 23008-12, annex B
 PPM_HEADER = re.compile(
     rb"(?:P[14](?:(?:\s|#[^\r\n]*[\r\n])+\d+){2}|P[2356](?:(?:\s|#[^\r\n]*[\r\n])+\d+){3})\s"
@@ -35,7 +43,6 @@ DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.IGNORECASE)  # as an HT
 ROWS = 256  # of a picture that are converted together
 INK_ON_PAPER = 0.01  # of the visible part, at least; less is noise
 PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)  # as `warnings.filters` has them
-ORIENTATION = 0x0112  # an EXIF tag
 DRAFT_SIDE = 1024  # pixels; a JPEG is decoded at the smallest scale that still has this, up to 8 times faster
 
 SPECIAL_FILES = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe; - reads standard input", stat.S_IFSOCK: "a socket"}
@@ -86,15 +93,36 @@ def _grey_picture(picture: Picture, name: str) -> GreyPicture:
     if isinstance(picture, str | os.PathLike):
         path = os.fsdecode(picture)
         return decode(read_bytes(path), path)
-    if isinstance(picture, bytes | bytearray | memoryview):
-        return decode(bytes(picture), name)
-    if isinstance(picture, Image.Image | np.ndarray):
+    if isinstance(picture, Image.Image | np.ndarray) and not _is_file(picture):
         levels = grey(_image(picture, name))
         return GreyPicture(levels, (levels.shape[1], levels.shape[0]))
-    if hasattr(picture, "read") and not isinstance(picture, io.TextIOBase):
-        return decode(_limited(picture, name), name)
-    kinds = "a path, bytes, a binary file, a Pillow image or an array"
-    raise PictureError(f"{name}: expected {kinds}, found {type(picture).__name__}")
+    content = _buffer(picture, name)
+    if content is None and hasattr(picture, "read") and not isinstance(picture, io.TextIOBase):
+        content = _limited(cast(BinaryIO, picture), name)
+    if content is None:
+        kinds = "a path, bytes, a binary file, a Pillow image or an array"
+        raise PictureError(f"{name}: expected {kinds}, found {type(picture).__name__}")
+    return decode(content, name)
+
+
+def _is_file(picture: Image.Image | np.ndarray) -> bool:
+    """Whether an array holds the bytes of a file, as OpenCV's `imencode` returns them."""
+    return isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 1
+
+
+def _buffer(picture: object, name: str) -> bytes | None:
+    """The bytes of a bytes-like object, such as an `mmap`; None for something else, also for a number of NumPy's."""
+    if isinstance(picture, bytes):
+        return picture
+    try:
+        view = memoryview(picture)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    if isinstance(picture, np.generic):
+        return None
+    if view.nbytes > MAX_BYTES:
+        raise PictureError(f"{name}: expected at most {MAX_BYTES:,} bytes, found more")
+    return view.tobytes()
 
 
 def _image(picture: Image.Image | np.ndarray, name: str) -> Image.Image:
@@ -105,9 +133,11 @@ def _image(picture: Image.Image | np.ndarray, name: str) -> Image.Image:
             raise PictureError(f"{name}: expected uint8 (rows, columns) or (rows, columns, 3), found {found}")
         if not picture.size:
             raise PictureError(f"{name}: expected a picture, found an empty array")
-        return Image.fromarray(picture)
+        _check_sides(picture.shape[1], picture.shape[0], MAX_PIXELS, name)  # an array may repeat its pixels
+        picture = Image.fromarray(picture)
     if 0 in picture.size:
         raise PictureError(f"{name}: expected a picture, found one of {picture.width} × {picture.height} pixels")
+    _check_size(picture, name)
     return picture
 
 
@@ -145,6 +175,8 @@ def _check_regular(path: str) -> None:
 def _limited(file: BinaryIO, name: str) -> bytes:
     content = bytearray()
     while chunk := file.read(READ_BYTES):
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            raise PictureError(f"{name}: expected a binary file, found one that gives {type(chunk).__name__}")
         content += chunk
         if len(content) > MAX_BYTES:
             raise PictureError(f"{name}: expected at most {MAX_BYTES:,} bytes, found more")
@@ -172,14 +204,15 @@ def decode(content: bytes, name: str) -> GreyPicture:
     """Decode the (first) picture in `content`.
 
     Raises:
-        PictureError: not one of FORMATS or HEIC, damaged, or larger than MAX_PIXELS or MAX_SIDE, which is seen before
-            decoding.
+        PictureError: not one of FORMATS or HEIC, damaged, or one that would take too much time or memory, which is
+            seen before decoding.
     """
-    _check_ppm(content, name)
     try:
         levels, size, orientation = _read(content, name)
     except PictureError:
         raise
+    except CostError as error:
+        raise PictureError(f"{name}: {error}") from None
     except Image.UnidentifiedImageError:
         raise PictureError(f"{name}: expected a picture ({', '.join(FORMATS)}), found {content[:8]!r}…") from None
     except Image.DecompressionBombError:
@@ -191,22 +224,31 @@ def decode(content: bytes, name: str) -> GreyPicture:
 
 def _read(content: bytes, name: str) -> tuple[np.ndarray, tuple[int, int], int]:
     """(grey levels and size as they lie in the file, EXIF's orientation); what Pillow needed for them is free again."""
-    with _without_warnings(), open_image(content, name) as image:
-        _check_size(image, name)
+    needed = essentials(content)
+    with _without_warnings(), _opened(needed.content, name) as image:
+        _check_size(image, name, needed.scans)
         if image.format == "TIFF":
             _silence_libtiff()
         size = image.size
         image.draft("L", (DRAFT_SIDE, DRAFT_SIDE))
-        return _levels(image), size, _orientation(image)
+        orientation = needed.orientation
+        if orientation is None:
+            orientation = exif_orientation(image.info.get("exif") or b"", image.info.get("xmp") or b"")
+        return _levels(image), size, orientation
 
 
 def open_image(content: bytes, name: str) -> Image.Image:
     """Pillow's view of a picture, of which only the header was read; HEIC is opened by pillow-heif.
 
     Raises:
-        PictureError: HEIC, and pillow-heif is not installed.
+        PictureError: HEIC, and pillow-heif is not installed; or a PPM's header is too long.
         Exception: whatever Pillow raises, such as `UnidentifiedImageError` for what is none of FORMATS.
     """
+    return _opened(essentials(content).content, name)
+
+
+def _opened(content: bytes, name: str) -> Image.Image:
+    _check_ppm(content, name)
     if not _is_heic(content):
         return Image.open(io.BytesIO(content), formats=FORMATS)
     try:
@@ -246,13 +288,39 @@ def _silence_libtiff() -> None:
         ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
 
-def _check_size(image: Image.Image, name: str) -> None:
+def _check_size(image: Image.Image, name: str, scans: int = 1) -> None:
+    """Reject what takes too long to decode, or too much memory."""
     width, height = image.size
-    most = MAX_PIXELS_WEBP if image.format in ("WEBP", "AVIF", "HEIF") else MAX_PIXELS
-    if width * height > most or max(image.size) > MAX_SIDE:
+    _check_sides(width, height, _most_pixels(image), name)
+    coefficients = width * height * len(image.getbands()) if scans > 1 else 0
+    if coefficients > MAX_COEFFICIENTS or width * height * scans > MAX_PASSES:
+        found = f"{scans:,} scans of {width:,} × {height:,} in {len(image.getbands())} colours"
+        raise PictureError(f"{name}: expected fewer scans or pixels, found {found}; save it as a JPEG in one scan")
+
+
+def _check_sides(width: int, height: int, most: int, name: str) -> None:
+    if width * height > most or max(width, height) > MAX_SIDE:
         raise PictureError(
             f"{name}: expected at most {most:,} pixels and {MAX_SIDE:,} a side, found {width:,} × {height:,}"
         )
+
+
+def _most_pixels(image: Image.Image) -> int:
+    """How many pixels are read, by what each of them costs."""
+    tiles = getattr(image, "tile", [])[:1]  # an image that is loaded has none
+    if tiles and tiles[0].codec_name in PYTHON_CODECS and image.mode != "1":
+        return MAX_PIXELS_PYTHON // len(image.getbands())
+    if image.format in ("WEBP", "AVIF", "HEIF"):
+        return MAX_PIXELS_DEAR
+    if image.format == "JPEG":
+        return MAX_PIXELS
+    is_deep, is_packed_best = (word in str(tiles) for word in (";16", "lzma"))
+    if is_deep and len(image.getbands()) > 1:
+        return MAX_PIXELS_DEEP
+    is_clear = image.has_transparency_data or image.info.get("interlace")
+    if image.mode not in ("1", "L", "P", "RGB") or is_clear or is_deep or is_packed_best:
+        return MAX_PIXELS_DEAR
+    return MAX_PIXELS_COLOUR if image.mode in ("P", "RGB") else MAX_PIXELS
 
 
 def _check_ppm(content: bytes, name: str) -> None:
@@ -263,6 +331,8 @@ def _check_ppm(content: bytes, name: str) -> None:
         raise PictureError(f"{name}: expected a PPM's header in the first {MAX_HEADER:,} bytes, found {content[:8]!r}…")
     if content[:2] in (b"P1", b"P2", b"P3") and len(content) > MAX_PLAIN:
         raise PictureError(f"{name}: expected at most {MAX_PLAIN:,} bytes of a PPM as text, found {len(content):,}")
+    if content[:2] in (b"P1", b"P2", b"P3") and content.count(b"#") > MAX_COMMENTS:
+        raise PictureError(f"{name}: expected at most {MAX_COMMENTS:,} comments in a PPM as text, found more")
 
 
 def grey(image: Image.Image) -> np.ndarray:
@@ -331,7 +401,7 @@ def _paper(image: Image.Image) -> int:
     for _, strip in _strips(image):
         level, alpha = map(np.asarray, _level_and_alpha(strip))
         visible += int(alpha.sum(dtype=np.int64))
-        light += int(alpha[level > 127].sum(dtype=np.int64))
+        light += int((alpha * (level > 127)).sum(dtype=np.int64))
     covers = visible > 255 * image.width * image.height / 2
     is_paper = covers and INK_ON_PAPER * visible < light < (1 - INK_ON_PAPER) * visible
     return 255 if (light > visible / 2) == is_paper else 0

@@ -1,7 +1,9 @@
 """Pictures from outside: what is read, what is refused, and what the largest that is accepted costs."""
 
+import array
 import base64
 import io
+import mmap
 import os
 import socket
 import struct
@@ -11,6 +13,7 @@ import warnings
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
@@ -30,64 +33,30 @@ from mnist_reader.picture import (
 )
 from mnist_reader.preparation import digit_image
 from tests.conftest import ROOT
+from tests.fuzz.costly import chunk, jpeg_of_scans, png, tiff_of_equal_strips, tiff_of_large_tiles
 from tests.mnist_reader.drawn import encoded, seven
 
-SIDE = 8_900  # 79 million pixels
 
-PEAK = """
-import sys
-from pathlib import Path
-from mnist_reader.picture import PictureError, read_bytes
-from mnist_reader.preparation import digit_image
-try:
-    digit_image(read_bytes(sys.argv[1]))
-except PictureError as error:
-    print(error)
-print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-"""
-
-
-def turned_by_exif(image):
-    exif = image.getexif()
-    exif[0x0112] = 6
-    return exif
-
-
-LARGE = {
-    "RGBA.png": ("RGBA", (255, 255, 255, 254), {"compress_level": 1}),
-    "turned.png": ("RGB", "white", {"compress_level": 1, "exif": turned_by_exif(Image.new("L", (1, 1)))}),
-    "F.tiff": ("F", 1.5, {"compression": "tiff_lzw"}),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak")
-@pytest.mark.parametrize("name", LARGE)
-def test_the_largest_picture_takes_less_than_512_megabytes(tmp_path, name):
-    mode, color, options = LARGE[name]
-    Image.new(mode, (SIDE, SIDE), color).save(tmp_path / name, **options)
-    assert (tmp_path / name).stat().st_size < 10_000_000
-    command = [sys.executable, "-c", PEAK, tmp_path / name]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    error, peak = done.stdout.splitlines()
-    assert error == "picture: expected a digit, found an empty picture"
-    assert int(peak) < 512_000  # kilobytes
-    assert done.stderr == ""
-
-
-def chunk(name, content):
-    """A chunk of a PNG."""
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
-def png_start(width, height, bits=8, color=0):
+def png_start(width, height, bits=8, color=0, interlaced=0):
     """A PNG's signature and header."""
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", width, height, bits, color, 0, 0, 0))
+    return png(width, height, bits, color, interlaced, rows=b"")[: -len(chunk(b"IEND"))]
 
 
-def png_of(width, height):
+def png_of(width, height, bits=8, color=0, interlaced=0):
     """A PNG that says it has this size, and ends before its pixels."""
-    return png_start(width, height) + struct.pack(">I4s", 1000, b"IDAT")
+    return png_start(width, height, bits, color, interlaced) + struct.pack(">I4s", 1000, b"IDAT")
+
+
+class Reads:
+    """A file of one's own that gives the same, or raises it, at each read."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def read(self, _):
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
 
 
 LONG_HEADER = "a PPM's header in the first 4,096 bytes"
@@ -97,6 +66,22 @@ REFUSED = [
     (encoded(seven())[:200], "expected a whole picture"),
     (encoded(Image.new("L", (50, 50), "white")), "expected a digit, found an empty picture"),
     (png_of(9000, 9000), f"expected at most {MAX_PIXELS:,} pixels and"),
+    (png_of(8000, 7000, color=2), "expected at most 50,000,000 pixels and"),
+    (png_of(6000, 5000, color=6), "expected at most 25,000,000 pixels and"),
+    (png_of(6000, 5000, bits=16), "expected at most 25,000,000 pixels and"),
+    (png_of(6000, 5000, interlaced=1), "expected at most 25,000,000 pixels and"),
+    (png_of(4000, 4000, 16, 2), "expected at most 12,500,000 pixels and"),
+    (b"P6 500 500 100\n" + bytes(750_000), "expected at most 166,666 pixels and"),
+    (
+        jpeg_of_scans(1000, 1000, 3_300),
+        "expected fewer scans or pixels, found 3,301 scans of 1,000 × 1,000 in 1 colours",
+    ),
+    (jpeg_of_scans(8000, 8000, 2, 0xC2, 3), "expected fewer scans or pixels, found 3 scans of 8,000 × 8,000 in 3"),
+    (jpeg_of_scans(8, 8, 40_001), "expected at most 40,000 parts"),
+    (png(8, 8, before=chunk(b"abCd") * 40_001), "expected at most 40,000 parts"),
+    (tiff_of_equal_strips(100, 1000, 10_000), "expected strips that lie one after another, found overlapping ones"),
+    (tiff_of_large_tiles(4000), "expected tiles that fit 10 × 10 pixels, found 4,000 × 4,000"),
+    (b"P2 9 9 255\n" + b"#\n" * 1001 + b"5 " * 81, "expected at most 1,000 comments in a PPM as text"),
     (png_of(2**31 - 1, 2**31 - 1), f"expected at most {MAX_PIXELS:,} pixels, found more"),
     (png_of(40_000, 10), f"and {MAX_SIDE:,} a side, found 40,000 × 10"),
     (b"P6\n#" + b"x" * 5000 + b"\n10 10\n255\n" + bytes(300), LONG_HEADER),
@@ -111,7 +96,18 @@ REFUSED = [
     (np.zeros((5, 5, 2), np.uint8), "uint8"),
     (np.zeros((0, 5), np.uint8), "an empty array"),
     (np.zeros((0, 5)), "found float64 (0, 5)"),
-    (np.zeros(5, np.uint8), "uint8"),
+    (np.zeros(5, np.uint8), "expected a picture (PNG, "),
+    (np.zeros(5, np.int8), "found int8 (5,)"),
+    (np.broadcast_to(np.uint8(0), (2**20, 2**20)), "found 1,048,576 × 1,048,576"),
+    (Image.new("1", (40_000, 10)), "found 40,000 × 10"),
+    (iter([b"seven"]), "found list_iterator"),
+    (10**400, "found int"),
+    (object(), "found object"),
+    (memoryview(b"seven")[::2], "expected a picture (PNG, "),
+    (Reads("seven"), "expected a binary file, found one that gives str"),
+    (Reads([115, 101]), "expected a binary file, found one that gives list"),
+    (Reads(None), "found an empty file"),
+    (Reads(RuntimeError("no more")), "a closed or damaged one: no more"),
     (np.array(5, np.uint8), "uint8"),
     (None, "expected a path, bytes, a binary file, a Pillow image or an array, found NoneType"),
     (7, "found int"),
@@ -206,6 +202,45 @@ def test_exif_turns_grey_levels_as_it_turns_the_picture(orientation, rows):
     assert grey(image).tolist() == rows
 
 
+def lying(form, **options):
+    """A picture of which EXIF or XMP says that it lies on its side, without the rest of what may be said there."""
+    return encoded(Image.fromarray(np.kron([[0, 50], [200, 250]], np.ones((32, 48))).astype(np.uint8)), form, **options)
+
+
+EXIF_6 = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
+XMP_6 = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+PROFILE = zlib.compress(b"\nexif\n      32\n" + (b"Exif\0\0" + EXIF_6).hex().encode())
+XMP_CHUNK = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_6)
+LYING = {
+    "JPEG": lambda: lying("JPEG", exif=b"Exif\0\0" + EXIF_6),
+    "JPEG, XMP": lambda: lying("JPEG", xmp=XMP_6),
+    "PNG": lambda: lying("PNG", exif=EXIF_6),
+    "PNG, XMP": lambda: after_header(lying("PNG"), XMP_CHUNK),
+    "PNG, packed XMP": lambda: after_header(
+        lying("PNG"), chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP_6))
+    ),
+    "PNG, ImageMagick": lambda: after_header(lying("PNG"), chunk(b"zTXt", b"Raw profile type exif\0\0" + PROFILE)),
+    "TIFF": lambda: lying("TIFF", tiffinfo={0x0112: 6}),
+    "TIFF, big": lambda: lying("TIFF", tiffinfo={0x0112: 6}, big_tiff=True),
+    "TIFF, XMP": lambda: lying("TIFF", tiffinfo={700: XMP_6}),
+    "WEBP": lambda: lying("WEBP", lossless=True, exif=EXIF_6),
+    "WEBP, XMP": lambda: lying("WEBP", lossless=True, xmp=XMP_6),
+    "AVIF": lambda: lying("AVIF", quality=100, exif=EXIF_6),
+}
+
+
+def after_header(content, more):
+    """A PNG with another chunk."""
+    return content[:33] + more + content[33:]
+
+
+@pytest.mark.parametrize("form", LYING)
+def test_a_file_is_turned_by_what_it_says_wherever_it_says_it(form):
+    levels, size = grey_picture(LYING[form](), "some")
+    assert size == levels.shape[::-1] == (64, 96)
+    np.testing.assert_allclose(levels[24::48, 16::32].astype(int), [[200, 0], [250, 50]], atol=3)
+
+
 RAMP = np.repeat(np.arange(600)[:, None], 3, axis=1)  # taller than the strips in which a picture is converted
 
 
@@ -231,14 +266,14 @@ def run_program(program, folder):
     """The lines that a Python program prints in this folder."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=folder, env=environment, input=b"", capture_output=True, timeout=60, check=True)
     assert done.stderr == b""
     return done.stdout.decode().splitlines()
 
 
 SPECIAL = """
 from mnist_reader.picture import PictureError, read_bytes
-for path in ("pipe", "socket", "/dev/zero"):
+for path in ("pipe", "link", "socket", "/dev/zero", "/dev/stdin", "/dev/fd/0"):
     try:
         read_bytes(path)
     except PictureError as error:
@@ -250,12 +285,16 @@ for path in ("pipe", "socket", "/dev/zero"):
 def test_pipes_devices_and_sockets_are_refused_without_waiting(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the path of a socket is short
     os.mkfifo("pipe")
+    Path("link").symlink_to("pipe")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         assert run_program(SPECIAL, tmp_path) == [
             "pipe: expected a readable file, found a pipe; - reads standard input",
+            "link: expected a readable file, found a pipe; - reads standard input",
             "socket: expected a readable file, found a socket",
             "/dev/zero: expected a readable file, found a device",
+            "/dev/stdin: expected a readable file, found a pipe; - reads standard input",
+            "/dev/fd/0: expected a readable file, found a pipe; - reads standard input",
         ]
 
 
@@ -288,6 +327,13 @@ def test_what_is_closed_is_refused_in_one_line(closed):
         grey_levels(closed(), "some")
 
 
+def in_memory(content):
+    """A map of memory, as of a file."""
+    mapped = mmap.mmap(-1, len(content))
+    mapped.write(content)
+    return mapped
+
+
 def in_a_zip(content):
     """A file that is open in an archive."""
     archive = io.BytesIO()
@@ -301,6 +347,10 @@ def in_a_zip(content):
     [
         bytearray,
         memoryview,
+        lambda content: memoryview(np.repeat(np.frombuffer(content, np.uint8), 2))[::2],
+        lambda content: np.frombuffer(content, np.uint8),  # as OpenCV's imencode
+        lambda content: array.array("B", content),
+        in_memory,
         io.BytesIO,
         in_a_zip,
         lambda content: "data:image/png;base64," + base64.b64encode(content).decode(),
