@@ -22,6 +22,10 @@ class NoInkError(Exception):
     """The picture is empty."""
 
 
+class TooManyError(NoInkError):
+    """More parts than a page has digits: a texture, or a text."""
+
+
 class Ink(NamedTuple):
     """How much darker (or lighter) than the paper each pixel is."""
 

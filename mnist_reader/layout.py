@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from mnist_reader.strokes import Part
 
 # All but SHARED and SPECK in heights of a digit.
@@ -20,6 +22,7 @@ COMMA = 0.06  # a comma reaches deeper below the foot
 GAP = 1.2  # digits with a mark between them are no farther apart
 SHARED = 0.5  # of the narrower part's columns; pieces of a digit share more
 SPECK = 0.05  # of the digit's area; less ink is dirt
+MOST_PIECES = 600  # and marks; smaller ones are not looked at
 
 
 class Token(NamedTuple):
@@ -47,10 +50,9 @@ def usual_height(parts: list[Part]) -> float:
 def lines_of(parts: list[Part], height: float) -> list[Line]:
     """The lines of digits of about this height in pixels, from top to bottom, each from left to right."""
     parts = [part for part in parts if is_sized(part, height)]
-    lines = _in_lines(_joined([part for part in parts if _is_tall(part, height)], height), height)
-    for piece in parts if lines else []:
-        if not _is_tall(piece, height):
-            _place(piece, lines, height)
+    lines = _in_lines(_joined([part for part in parts if is_tall(part, height)], height), height)
+    if lines:
+        _place([part for part in parts if not is_tall(part, height)][:MOST_PIECES], lines, height)
     return lines
 
 
@@ -59,7 +61,8 @@ def is_sized(part: Part, height: float) -> bool:
     return part.height <= TALLEST * height and part.width <= WIDEST * height
 
 
-def _is_tall(part: Part, height: float) -> bool:
+def is_tall(part: Part, height: float) -> bool:
+    """Whether a part may be a digit for its size, and is no piece of one, mark or speck."""
     return part.height >= (LOW if part.width <= NARROW * height else TALL) * height
 
 
@@ -71,11 +74,11 @@ def _joined(parts: list[Part], height: float) -> list[Part]:
         done += [digit for digit in open_ if digit.right <= part.left]
         open_ = [digit for digit in open_ if digit.right > part.left]
         for index, digit in enumerate(open_):
-            both = digit.joined(part)
-            low = both.height <= STACKED * max(height, digit.height, part.height)
-            if low and _shares(digit, part) and _apart(digit, part) <= NEAR * height:
-                open_[index] = both
-                break
+            if _apart(digit, part) <= NEAR * height and _shares(digit, part):
+                both = digit.joined(part)
+                if both.height <= STACKED * max(height, digit.height, part.height):
+                    open_[index] = both
+                    break
         else:
             open_.append(part)
     return done + open_
@@ -124,20 +127,26 @@ def _middle(part: Part) -> float:
     return (part.top + part.bottom) / 2
 
 
-def _place(piece: Part, lines: list[Line], height: float) -> None:
-    """Take a small part for a mark, join it to the nearest digit if it is near, or say that it spoils it."""
-    apart, line, index = min(
-        ((_apart(token.part, piece), line, index) for line in lines for index, token in enumerate(line)),
-        key=lambda place: place[0],
-    )
-    part = line[index].part
-    before = sum(token.part.left + token.part.right < piece.left + piece.right for token in line)
-    if mark := _mark(piece, line[before - 1 : before + 1], height) if before else "":
-        line[before - 1] = line[before - 1]._replace(mark=mark)
-    elif apart <= NEAR * height:
-        line[index] = line[index]._replace(part=part.joined(piece))
-    elif piece.area > SPECK * part.area and apart <= height * (AROUND if piece.top < part.bottom else UNDER):
-        line[index] = line[index]._replace(spoilt=True)
+def _place(pieces: list[Part], lines: list[Line], height: float) -> None:
+    """Take each small part for a mark, join it to the nearest digit if it is near, or say that it spoils it."""
+    places = [(line, index) for line in lines for index in range(len(line))]
+    boxes = np.array([line[index].part[1:5] for line, index in places])
+    top, left, bottom, right = boxes.T  # of all digits
+    for piece in pieces:
+        across = np.maximum(left - piece.right, piece.left - right)
+        down = np.maximum(top - piece.bottom, piece.top - bottom)
+        nearest = int(np.maximum(np.maximum(across, down), 0).argmin())
+        line, index = places[nearest]
+        part, apart = line[index].part, _apart(line[index].part, piece)
+        own = slice(nearest - index, nearest - index + len(line))
+        before = np.count_nonzero(left[own] + right[own] < piece.left + piece.right)
+        if mark := _mark(piece, line[before - 1 : before + 1], height) if before else "":
+            line[before - 1] = line[before - 1]._replace(mark=mark)
+        elif apart <= NEAR * height:
+            line[index] = line[index]._replace(part=part.joined(piece))
+            boxes[nearest] = line[index].part[1:5]
+        elif piece.area > SPECK * part.area and apart <= height * (AROUND if piece.top < part.bottom else UNDER):
+            line[index] = line[index]._replace(spoilt=True)
 
 
 def _mark(piece: Part, neighbours: Line, height: float) -> str:

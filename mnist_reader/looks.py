@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from mnist_reader.core.normalisation import FAINT
 from mnist_reader.ink import WORK, NoInkError, Scan, around, cut_out, scan, widened
@@ -107,12 +108,19 @@ def alone(look: Look, part: Part) -> np.ndarray:
     """The grey levels around one digit; all other ink is painted over with paper."""
     area = around(part.box, part.height // 4 + 2)
     levels, ink = look.scan.levels[look.scan.original(area)], look.scan.ink[area] > FAINT
-    own = np.isin(look.labels[area], part.labels)
+    own = part.mask(look.labels[area])
     others = widened(ink & ~own, 2) & ~own
     if not others.any():
         return levels
     others, paper = (_enlarged(mask, look.scan.factor, levels.shape) for mask in (others, ~ink))
-    return np.where(others, np.uint8(np.median(levels[paper])), levels)
+    return np.where(others, _median(levels, paper), levels)
+
+
+def _median(levels: np.ndarray, mask: np.ndarray) -> np.uint8:
+    """The median of `uint8` levels where the mask is, rounded down; np.median sorts, which takes long for millions."""
+    sums = np.cumsum(Image.fromarray(levels).histogram(Image.fromarray(mask)))
+    middle = np.searchsorted(sums, [(sums[-1] - 1) // 2, sums[-1] // 2], side="right")
+    return np.uint8(middle.sum() // 2)
 
 
 def _enlarged(mask: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,15 +2,17 @@
 
 import numpy as np
 
-from mnist_reader.ink import NoInkError
-from mnist_reader.layout import Line, Token, lines_of, usual_height
+from mnist_reader.ink import NoInkError, TooManyError
+from mnist_reader.layout import Line, Token, is_tall, lines_of, usual_height
 from mnist_reader.light import page_scan
 from mnist_reader.looks import Look, without_slivers
 from mnist_reader.rules import without_rules
 from mnist_reader.strokes import Part, connected_parts, sides
 
 MOST = 800  # digits
-MOST_PARTS = 2000  # of ink; smaller ones are not looked at
+FEWEST = 64  # digits; a page may hold as many, and more only if
+LEGIBLE = 1000  # pixels of it are there for each; a page of small digits and wide gaps has 1,500
+PIECES = 2  # as many parts as digits are tall; more are no broken digits
 STRONG = 0.4  # of full ink; paler pixels do not connect parts
 SMALLEST = 6  # pixels; a digit is taller
 LONGEST = 0.95  # of the page's height; a digit is less tall
@@ -25,28 +27,28 @@ HOLLOW = 0.5  # of its box; if it fills no more,
 BOX = 0.95  # of each of its sides; and so is a part with ink along as much
 
 
-class TooManyError(NoInkError):
-    """More parts than a page has digits: a texture, or a text."""
-
-
 def page_look(levels: np.ndarray) -> Look:
     """Look for lines of digits in grey levels `uint8` `(rows, columns)` of a page in any light.
 
     Raises:
         NoInkError: nothing that could be digits.
-        TooManyError: more than MOST of it.
+        TooManyError: more than MOST of it, or than can be legible on so few pixels.
     """
+    most = min(MOST, max(FEWEST, levels.size // LEGIBLE))
     scanned = page_scan(levels)
     shape = scanned.ink.shape
     labels, parts, touching = without_lines(scanned.ink > STRONG)
     height = usual_height([part for part in _likely(parts, shape) if part.margin(shape) > 0])
     kept = [part for part in parts if _is_kept(part, height, shape)]
-    lines = lines_of(_strong(kept, labels, scanned.depth, height), height)
+    strong = _strong(kept, labels, scanned.depth, height)
+    if sum(is_tall(part, height) for part in strong) > PIECES * most:
+        raise TooManyError
+    lines = lines_of(strong, height)
     lines = [line for line in lines if _is_credible(line, lines, height, shape)]
     look = Look(scanned, labels, [[_spoilt(token, touching) for token in line] for line in lines], page=True)
     if not look.digits:
         raise NoInkError
-    if look.digits > MOST:
+    if look.digits > most:
         raise TooManyError
     return look
 
@@ -63,7 +65,7 @@ def without_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Part], np.ndarray]
     labels, parts = connected_parts(mask)
     if any(part.height > GRID * mask.shape[0] and part.width > GRID * mask.shape[1] for part in parts[:1]):
         labels, parts = connected_parts(without_rules(mask, max(mask.shape) * USUAL, np.zeros_like(mask)))
-    frames = frames_of(parts[:MOST_PARTS], labels)
+    frames = frames_of(parts, labels)
     height = usual_height(_likely([part for part in parts if part not in frames], mask.shape))
     if not height:
         raise NoInkError
@@ -71,7 +73,7 @@ def without_lines(mask: np.ndarray) -> tuple[np.ndarray, list[Part], np.ndarray]
     labels, parts = connected_parts(without_rules(labels > 0, height, framed))
     touching = np.bincount(labels.ravel(), framed.ravel()) > 0
     tall = [part for part in parts if part.height >= ALONE * height or not touching[part.labels[0]]]
-    return labels, without_slivers(tall[:MOST_PARTS], mask.shape), touching
+    return labels, without_slivers(tall, mask.shape), touching
 
 
 def _spoilt(token: Token, touching: np.ndarray) -> Token:

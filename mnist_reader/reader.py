@@ -1,16 +1,18 @@
 """Read digits in pictures: the library that other programs use."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mnist_reader.about import About, AboutError
 from mnist_reader.classifier import Classifier
 from mnist_reader.core.normalisation import normalised
-from mnist_reader.ink import WORK, NoInkError, cut_out
+from mnist_reader.ink import WORK, NoInkError, TooManyError, cut_out
 from mnist_reader.looks import Box, Look, close_look
-from mnist_reader.page import TooManyError, page_look
+from mnist_reader.page import page_look
 from mnist_reader.picture import GreyPicture, Picture, grey_picture
 from mnist_reader.preparation import whole_image
 from mnist_reader.reading import Digit, Reading, overlap, pixels
@@ -18,11 +20,13 @@ from mnist_reader.recognition import Recognised, recognise
 
 SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place,
 SEVEN = "7"  # and so is a 7, because a 1 with a flag and no foot looks like one
+MOST_PIXELS = 16_000_000  # a larger picture is read in a smaller copy; the smallest digit of a page still has 16 rows
 NOTHING = 0.25  # what is less probable is no digit, and neither is a line that is mostly that
 FEW = 4  # parts; a picture of no more may be one digit that is broken
 MORE = 3  # digits more are read on a page than from close, if the close look was misled,
 READ = 0.7  # with a mean confidence of more than this
 TURN = 3  # digits; a page with fewer is not turned,
+TURNED = 32  # digits, at most, are turned to see which way is up,
 BETTER = 0.15  # and turned it must have so much more mean confidence
 SAME = 0.6  # of the larger box is shared, if two looks saw the same digit
 
@@ -44,7 +48,7 @@ class Reader:
 
         Args:
             path: `MNIST_keras_CNN.onnx` of an export; without one, the model of the package or the clone.
-            accept_all: read every picture as one digit, and call none unsure.
+            accept_all: read every picture as one digit, and call none unsure; an empty picture still is.
 
         Raises:
             ClassifierError: no such file, no ONNX, or no classifier of grey images.
@@ -72,6 +76,7 @@ class Reader:
         grey = grey_picture(picture, name)
         if self.about.preparation == "fit":
             return self._single(whole_image(grey.levels, self.classifier.shape), grey.size)
+        grey = _reduced(grey)
         return self._whole(grey) if self.accept_all else self._upright(grey)
 
     def read_many(self, pictures: Iterable[Picture]) -> Iterator[Reading]:
@@ -87,14 +92,21 @@ class Reader:
         reading = self._best(grey)
         if not reading.unsure or len(reading.digits) < TURN:
             return reading
-        images = np.stack([digit.image for digit in reading.digits])
-        means = [self.classifier(np.rot90(images, turns, (1, 2))).max(axis=1).mean() for turns in range(4)]
-        turns = int(np.argmax(means))  # counterclockwise
-        if means[turns] < means[0] + BETTER:
+        images = np.stack([digit.image for digit in reading.digits[:: -(-len(reading.digits) // TURNED)]])
+        least = self._mean_of_turned(images, 0) + BETTER
+        if not least <= 1:
+            return reading
+        means = [self._mean_of_turned(images, turns) for turns in range(1, 4)]
+        turns = int(np.argmax(means)) + 1
+        if not means[turns - 1] >= least:
             return reading
         levels = np.ascontiguousarray(np.rot90(grey.levels, turns))
         turned = self._best(GreyPicture(levels, grey.size if turns == 2 else (grey.size[1], grey.size[0])))
         return turned.turned_back(turns, grey.size) if _mean(turned) >= _mean(reading) + BETTER else reading
+
+    def _mean_of_turned(self, images: np.ndarray, turns: int) -> float:
+        """The mean confidence in images `(n, rows, columns)`, turned counterclockwise so often by 90 degrees."""
+        return float(self.classifier(np.rot90(images, turns, (1, 2))).max(axis=1).mean())
 
     def _best(self, grey: GreyPicture) -> Reading:
         """The reading from close; of a large picture, or where that is empty, perhaps the one from afar."""
@@ -152,6 +164,9 @@ class Reader:
         second, first = map(int, np.argsort(values)[-2:])
         doubtful = self.about.preparation == "ink" and (found.doubtful or names[first] == SEVEN)
         least = max(self.about.threshold, SURE) if doubtful else self.about.threshold
+        if self.accept_all:
+            least = 0.0
+        trusted = float(values[first]) >= least and (self.accept_all or not found.unsure)  # NaN is no confidence
         return Digit(
             label=names[first],
             confidence=float(values[first]),
@@ -159,11 +174,17 @@ class Reader:
             second_confidence=float(values[second]),
             box=(box[0], box[1], box[2], box[3]),
             pixels=pixels(box, size),
-            unsure=(found.unsure or float(values[first]) < least) and not self.accept_all,
+            unsure=not trusted,
             probabilities=tuple(map(float, values)),
             image=found.image,
             mark=found.mark,
         )
+
+
+def _reduced(grey: GreyPicture) -> GreyPicture:
+    """The picture, or a smaller copy of a large one."""
+    factor = math.ceil(math.sqrt(grey.levels.size / MOST_PIXELS))
+    return grey._replace(levels=np.asarray(Image.fromarray(grey.levels).reduce(factor))) if factor > 1 else grey
 
 
 def default_model() -> Path:

@@ -54,7 +54,7 @@ class Reading(NamedTuple):
     @property
     def confidence(self) -> float:
         """The probability that all digits are right, 0–1: the product of theirs; 0 where the picture is empty."""
-        return math.prod(digit.confidence for digit in self.digits) if self.lines else 0.0
+        return math.prod(digit.confidence for digit in self.digits) if self.digits else 0.0
 
     @property
     def unsure(self) -> bool:
@@ -64,7 +64,7 @@ class Reading(NamedTuple):
     @property
     def empty(self) -> bool:
         """There is nothing to read."""
-        return not self.lines
+        return not self.digits
 
     def turned_back(self, quarters: int, size: tuple[int, int]) -> "Reading":
         """The same of a picture that was turned `quarters` counterclockwise, with boxes of the picture as it is."""

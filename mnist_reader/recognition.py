@@ -16,6 +16,7 @@ from mnist_reader.segmentation import Piece, cheapest, components, cost, pieces
 WIDE = 0.55  # of its height; ink that is wider may be two digits,
 VERY_WIDE = 1.2  # and an image whose ink is wider probably is
 MOST_TRIED = 8  # digits of a picture; where more are unsure, it is no number
+MOST_CUT = 4  # digits; where more are unsure and wide, none is cut
 BETTER = 0.7  # less must digits cost that are cut than the uncut ink
 TURNS = (8, -8)  # degrees
 WIDTH = 0.85  # times the width
@@ -48,12 +49,13 @@ def recognise(look: Look, model: Model, shape: Shape, least: float) -> list[list
     low = [value.max() < least for value in values]
     edges = [look.at_edge(token.part) for _, token, _ in inks]
     few = sum(low) <= MOST_TRIED
+    cuts = sum(is_low and _is_wide(ink) for is_low, (_, _, ink) in zip(low, inks, strict=True)) <= MOST_CUT
     lines: list[list[Recognised]] = [[] for _ in look.lines]
     for (number, token, ink), image, value, is_low, edge in zip(inks, images, values, low, edges, strict=True):
         doubtful = (edge and len(inks) > 1) or _is_very_wide(image)
         unsure = is_low or token.spoilt or (edge and look.cropped)
         digit = Recognised(image, value, look.box(token.part), token.mark, doubtful, unsure)
-        lines[number] += _tried(digit, ink, model, least) if is_low and few else [digit]
+        lines[number] += _tried(digit, ink, model, least, cuts) if is_low and few else [digit]
     if any(edges):
         lines = [_as_pattern(line) for line in lines]
     return [line for line in lines if line]
@@ -82,10 +84,14 @@ def _as_pattern(line: list[Recognised]) -> list[Recognised]:
     return [digit._replace(unsure=True) for digit in line] if same else line
 
 
-def _tried(digit: Recognised, ink: np.ndarray, model: Model, least: float) -> list[Recognised]:
-    """A digit that the model is unsure of, read in other ways: as one, or as several."""
+def _is_wide(ink: np.ndarray) -> bool:
+    return ink.shape[1] >= WIDE * ink.shape[0]
+
+
+def _tried(digit: Recognised, ink: np.ndarray, model: Model, least: float, cuts: bool) -> list[Recognised]:
+    """A digit that the model is unsure of, read in other ways: as one, or perhaps as several that are cut apart."""
     digit = digit._replace(probabilities=model(distorted(digit.image)).mean(axis=0))
-    if digit.probabilities.max() >= least or ink.shape[1] < WIDE * ink.shape[0]:
+    if digit.probabilities.max() >= least or not (cuts and _is_wide(ink)):
         return [digit]
     return _cut(digit, ink, model) or [digit]
 

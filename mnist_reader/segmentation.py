@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist_reader.core.normalisation import FAINT, trimmed
+from mnist_reader.ink import TooManyError
 from mnist_reader.strokes import connected_parts, own_ink
 
 CUTS = 6  # for each height of the ink in its width; as many are proposed,
@@ -52,7 +53,10 @@ def pieces(ink: np.ndarray) -> tuple[list[Piece], int]:
 
 def components(ink: np.ndarray) -> list[Piece]:
     """The parts of `ink` that hang together by more than their soft edges, from left to right, if all may be digits."""
-    labels, parts = connected_parts(ink > HALF)
+    try:
+        labels, parts = connected_parts(ink > HALF)
+    except TooManyError:
+        return []
     parts = [part for part in parts if part.area > SPECK * parts[0].area]
     if not 2 <= len(parts) <= 3 or min(part.height for part in parts) < LOWEST * len(ink):
         return []

@@ -10,7 +10,7 @@ from mnist_reader import reader as module
 from mnist_reader.classifier import ClassifierError
 from mnist_reader.picture import PictureError
 from mnist_reader.preparation import digit_image
-from mnist_reader.reader import Digit, Reader, Reading
+from mnist_reader.reader import MOST_PIXELS, Digit, Reader, Reading
 from tests.conftest import ABOUT
 from tests.linear import bar_or_ring, describe, softmax, write_model
 from tests.mnist_reader.drawn import bars_and_rings, encoded
@@ -107,6 +107,27 @@ def test_all_can_be_accepted_as_single_digits(path, tmp_path):
         (digit,) = reader.read(bars_and_rings(text)).digits
         assert not digit.unsure
         np.testing.assert_array_equal(digit.image, digit_image(bars_and_rings(text)))
+
+
+@pytest.mark.parametrize("accept_all", [False, True])
+@pytest.mark.parametrize("text", ["1", "1001"])
+def test_nobody_should_trust_probabilities_that_are_no_numbers(path, monkeypatch, text, accept_all):
+    reader = Reader(path, accept_all)
+    monkeypatch.setattr(reader.classifier, "infer", lambda inputs: np.full((len(inputs), 10), np.nan, np.float32))
+    reading = reader.read(bars_and_rings(text))
+    assert np.isnan(reading.confidence)
+    assert reading.unsure and all(digit.unsure for digit in reading.digits)
+
+
+def test_a_very_large_picture_is_read_as_a_small_one(reader):
+    small = bars_and_rings("1001")
+    large = small.resize((small.width * 20, small.height * 20), Image.Resampling.NEAREST)
+    assert large.width * large.height > MOST_PIXELS
+    one, other = reader.read(small), reader.read(large)
+    assert one.text == other.text == "1001"
+    for first, second in zip(one.digits, other.digits, strict=True):
+        assert second.box == pytest.approx(first.box, abs=0.02)
+        assert second.pixels == pytest.approx(np.multiply(first.pixels, 20), abs=60)
 
 
 @pytest.mark.parametrize(("margin", "unsure"), [(0, True), (20, False)])

@@ -60,6 +60,7 @@ def test_the_confidence_is_the_product_of_the_digits():
     ("lines", "more", "unsure", "empty"),
     [
         ((), False, True, True),
+        (((),), False, True, True),
         ((line("12"),), False, False, False),
         ((line("12"),), True, True, False),
         ((line("12"), (digit(), digit(unsure=True))), False, True, False),

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mnist_reader.looks import close_look
-from mnist_reader.recognition import distorted, recognise
+from mnist_reader.recognition import MOST_CUT, distorted, recognise
 
 SHAPE = (28, 28)
 
@@ -120,6 +120,13 @@ def test_where_many_digits_are_doubtful_nothing_is_tried():
     assert len(line) == 15
     assert all(digit.unsure for digit in line)
     assert model.asked == [15]
+
+
+@pytest.mark.parametrize(("pairs", "found"), [(MOST_CUT, 2 * MOST_CUT), (MOST_CUT + 1, MOST_CUT + 1)])
+def test_where_many_wide_digits_are_doubtful_none_is_cut(pairs, found):
+    line = read(np.hstack([bars(30, 58, joined=True)] * pairs), Narrow())
+    assert len(line) == found
+    assert all(digit.unsure for digit in line)
 
 
 def test_a_mark_stays_after_the_last_piece_of_the_digit_before_it():

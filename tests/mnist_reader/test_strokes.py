@@ -22,6 +22,10 @@ def masks():
     for shape in [(1, 1), (1, 40), (40, 1), (2, 2), (23, 31), (60, 60)]:
         for density in (0, 0.02, 0.1, 0.3, 0.4, 0.5, 0.7, 0.95, 1):
             yield rng.random(shape) < density
+    yield from (rng.random((150, 150)) < density for density in (0.1, 0.3, 0.4, 0.6))
+    comb = np.arange(90)[:, None] > np.where(np.arange(120) % 2, 95, rng.integers(0, 90, 120))
+    comb[[30, 60, 89]] = True
+    yield from (comb, comb[::-1], comb.T)
     for spread in (1, 2, 4):
         smooth = ndimage.gaussian_filter(rng.normal(size=(80, 90)), spread)
         yield from (smooth > 0, np.abs(smooth) < smooth.std() / 4)
