@@ -1,7 +1,8 @@
 """apps.serve beside the smallest FastAPI application around the same reader: pictures a second, waits, memory.
 
 8 client processes post docs/digit.png over connections that stay open, to one service and then to the other, in
-turns. Then 200 clients at once, who must get no other refusal than 503.
+turns; each round once more while another client posts a page of 12 megapixels again and again. Then 200 clients at
+once, who must get no other refusal than 503.
 
 Reads:  models/export/MNIST_keras_CNN.onnx, docs/digit.png
 Writes: benchmarks/serve.json
@@ -9,6 +10,7 @@ Run:    python -m benchmarks.serve
 """
 
 import http.client
+import io
 import multiprocessing
 import os
 import socket
@@ -20,11 +22,13 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from benchmarks.report import report
 from mnist_reader.core.errors import run
@@ -41,15 +45,19 @@ Answer = tuple[int, float]  # status, and milliseconds
 
 def main() -> None:
     """Print the table and write the same figures as JSON."""
-    with ProcessPoolExecutor(CLIENTS, multiprocessing.get_context("spawn")) as pool, started() as services:
+    with ProcessPoolExecutor(CLIENTS + 1, multiprocessing.get_context("spawn")) as pool, started() as services:
         rounds: dict[str, list[list[Answer]]] = {name: [] for name in services}
+        beside: dict[str, list[list[Answer]]] = {name: [] for name in services}
         for _ in range(ROUNDS):
             for name, service in services.items():
-                asked = [pool.submit(ask, service["port"], SECONDS) for _ in range(CLIENTS)]
-                rounds[name].append([answer for client in asked for answer in client.result()])
-        for service in services.values():
-            service["cpu_ms"] = cpu(service["process"].pid)
-        report("serve", [row(name, service, rounds[name]) for name, service in services.items()])
+                before = cpu(service["process"].pid)
+                rounds[name].append(asked(pool, service["port"]))
+                service["cpu_ms"] += cpu(service["process"].pid) - before
+            for name, service in services.items():
+                slow = pool.submit(ask, service["port"], SECONDS, large_page())
+                beside[name].append(asked(pool, service["port"]))
+                slow.result()
+        report("serve", [row(name, service, rounds[name], beside[name]) for name, service in services.items()])
 
 
 @contextmanager
@@ -82,6 +90,7 @@ def start(command: list[str]) -> dict[str, Any]:
         "process": process,
         "seconds": time.perf_counter() - begin,
         "memory": memory(process.pid, "VmRSS"),
+        "cpu_ms": 0.0,
     }
 
 
@@ -95,9 +104,26 @@ def answers(port: int) -> bool:
         return False
 
 
-def ask(port: int, seconds: float) -> list[Answer]:
-    """Post the picture again and again; status and milliseconds of each answer."""
-    content, answers = PICTURE.read_bytes(), []
+def asked(pool: ProcessPoolExecutor, port: int) -> list[Answer]:
+    """What the clients are answered in one round."""
+    clients = [pool.submit(ask, port, SECONDS, PICTURE.read_bytes()) for _ in range(CLIENTS)]
+    return [answer for client in clients for answer in client.result()]
+
+
+@cache
+def large_page() -> bytes:
+    """A JPEG of 4000 × 3000 pixels with the picture sixty times on it."""
+    page, digit = Image.new("L", (4000, 3000), "white"), Image.open(PICTURE).convert("L").resize((200, 240))
+    for number in range(60):
+        page.paste(digit, (200 + number % 10 * 370, 150 + number // 10 * 460))
+    file = io.BytesIO()
+    page.save(file, "JPEG")
+    return file.getvalue()
+
+
+def ask(port: int, seconds: float, content: bytes) -> list[Answer]:
+    """Post a picture again and again; status and milliseconds of each answer."""
+    answers = []
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     end = time.perf_counter() + seconds
     while (begin := time.perf_counter()) < end:
@@ -111,7 +137,10 @@ def ask(port: int, seconds: float) -> list[Answer]:
 def crowd(port: int) -> Counter[int]:
     """How often each status is answered to 200 clients at once."""
     statuses: Counter[int] = Counter()
-    threads = [threading.Thread(target=lambda: statuses.update(s for s, _ in ask(port, 3))) for _ in range(CROWD)]
+    threads = [
+        threading.Thread(target=lambda: statuses.update(s for s, _ in ask(port, 3, PICTURE.read_bytes())))
+        for _ in range(CROWD)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -119,21 +148,31 @@ def crowd(port: int) -> Counter[int]:
     return statuses
 
 
+def processes(pid: int) -> list[int]:
+    """A process and those that it started, from Linux's /proc."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    return [pid, *(int(child) for file in children for child in file.read_text().split())]
+
+
 def memory(pid: int, field: str) -> float:
-    """MB of a process, from Linux's /proc: VmRSS, what it has, or VmHWM, the most that it had."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(f"{field}:"))
+    """MB of all processes of a service: VmRSS, what they have, or VmHWM, the most that each had so far."""
+    lines = [line for one in processes(pid) for line in Path(f"/proc/{one}/status").read_text().splitlines()]
+    return sum(int(line.split()[1]) / 1000 for line in lines if line.startswith(f"{field}:"))
 
 
 def cpu(pid: int) -> float:
-    """Milliseconds of processor time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+    """Milliseconds of processor time of a service's processes so far."""
+    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in processes(pid)]
+    return sum(int(one[11]) + int(one[12]) for one in fields) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
-def row(name: str, service: dict[str, Any], rounds: list[list[Answer]]) -> dict[str, Any]:
-    """A service's figures: the median of its rounds, then what a crowd gets."""
-    waits = [np.percentile([wait for _, wait in answers], [50, 99]) for answers in rounds]
+def waits(rounds: list[list[Answer]], percent: float) -> float:
+    """The median of the rounds' percentiles, in milliseconds."""
+    return median(float(np.percentile([wait for _, wait in answers], percent)) for answers in rounds)
+
+
+def row(name: str, service: dict[str, Any], rounds: list[list[Answer]], beside: list[list[Answer]]) -> dict[str, Any]:
+    """A service's figures: the median of its rounds, alone and beside a slow client, then what a crowd gets."""
     statuses = crowd(service["port"])
     return {
         "service": name,
@@ -141,8 +180,9 @@ def row(name: str, service: dict[str, Any], rounds: list[list[Answer]]) -> dict[
         "idle_mb": service["memory"],
         "pictures_per_second": median(len(answers) / SECONDS for answers in rounds),
         "cpu_ms_per_picture": service["cpu_ms"] / sum(map(len, rounds)),
-        "p50_ms": median(float(half) for half, _ in waits),
-        "p99_ms": median(float(most) for _, most in waits),
+        "p50_ms": waits(rounds, 50),
+        "p99_ms": waits(rounds, 99),
+        "p99_ms_beside_pages": waits(beside, 99),
         "crowd_200": statuses[200],
         "crowd_503": statuses[503],
         "crowd_other": statuses.total() - statuses[200] - statuses[503],

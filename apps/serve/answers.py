@@ -1,18 +1,8 @@
-"""The JSON of a reading, as the service documents it."""
+"""What the service answers, as it documents it; `readings` writes it."""
 
-import base64
-import io
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from PIL import Image
 from pydantic import BaseModel, Field
-
-import mnist_reader
-from mnist_reader.core.errors import WIDTH, first_line
-from mnist_reader.picture import PictureError
-
-PNG = "data:image/png;base64,"
 
 
 class Picture(BaseModel):
@@ -25,7 +15,7 @@ class Digit(BaseModel):
     """One digit (or, with another model, one picture's class)."""
 
     label: str = Field(description="name of the most likely class")
-    confidence: float = Field(description="its probability, 0–1")
+    confidence: float = Field(description="its probability, 0–1; 0 and unsure where the model gave none")
     second: str = Field(description="name of the next most likely class")
     second_confidence: float
     unsure: bool = Field(description="perhaps no class: below the threshold, or doubtful for its shape and place")
@@ -81,45 +71,3 @@ class Detail(BaseModel):
     """Why a request was refused."""
 
     detail: str = Field(description="one line: what was expected and found")
-
-
-def reading(read: mnist_reader.Reading, classes: tuple[str, ...], file: str | None, images: bool) -> dict[str, Any]:
-    """What `mnist_reader` read, as the plain values of a `Reading`: checking them against the class takes longer."""
-    return {
-        "file": file,
-        "text": read.text,
-        "confidence": read.confidence,
-        "unsure": read.unsure,
-        "empty": read.empty,
-        "turned": read.turned,
-        "digits": [digit(one, line, classes, images) for line, row in enumerate(read.lines) for one in row],
-    }
-
-
-def digit(read: mnist_reader.Digit, line: int, classes: tuple[str, ...], images: bool) -> dict[str, Any]:
-    """One of its digits as the plain values of a `Digit`."""
-    values = {
-        "label": read.label,
-        "confidence": read.confidence,
-        "second": read.second,
-        "second_confidence": read.second_confidence,
-        "unsure": read.unsure,
-        "line": line,
-        "mark": read.mark,
-        "box": [float(side) for side in read.box],
-        "pixels": list(read.pixels),
-        "probabilities": dict(zip(classes, read.probabilities, strict=True)),
-    }
-    return values | {"image": data_url(read.image)} if images else values
-
-
-def error_line(error: PictureError) -> str:
-    """What an answer says of a picture that cannot be read."""
-    return first_line(error)[:WIDTH]
-
-
-def data_url(image: np.ndarray) -> str:
-    """`uint8` `(rows, columns)` as a PNG inside a URL: light ink on black, as the model has it."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return PNG + base64.b64encode(file.getvalue()).decode()

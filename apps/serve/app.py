@@ -15,12 +15,12 @@ from starlette.types import ASGIApp
 
 from apps.serve import answers
 from apps.serve.access import OPEN, AccessMiddleware
-from apps.serve.pictures import PictureReader
+from apps.serve.lanes import Worker
+from apps.serve.pictures import PictureReader, UnreadableError
 from apps.serve.settings import Settings
 from apps.serve.telemetry import Metrics, Telemetry
-from mnist_reader import Reader
-from mnist_reader.picture import PictureError
 
+SLOW_NICENESS = 5  # of the process that reads slow pictures; beside a busy service it has a quarter of a processor
 PAGE = Path(__file__).parent / "page"
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -46,7 +46,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         408: "The body did not arrive in time.",
         413: "The body is too large.",
         422: "The only picture, or the body, cannot be read.",
-        503: "Too many pictures are waiting; try again.",
+        503: "Too many pictures are waiting, or this one takes too long.",
     }.items()
 }
 
@@ -62,17 +62,18 @@ class Page(StaticFiles):
 
 
 def create(settings: Settings) -> ASGIApp:
-    """Load the model and build the application; the same in each worker.
+    """Start the processes that read and build the application; the same in each process that serves.
 
     Raises:
-        ClassifierError, AboutError: see `mnist_reader.Reader`.
+        ModelError: the model cannot be used.
     """
-    reader, metrics = Reader(settings.model), Metrics()
+    metrics, quick, slow = Metrics(), Worker(settings.model, 0), Worker(settings.model, SLOW_NICENESS)
+    about, _ = quick.loaded(), slow.loaded()
     names = ["localhost", "127.0.0.1", "::1", settings.host, *settings.allowed_hosts]
     hosts = [f"[{name}]" if ":" in name else name for name in names]  # as a header has them
     app = FastAPI(
-        title=f"{reader.about.title}: reading pictures",
-        version=reader.about.version,
+        title=f"{about['title']}: reading pictures",
+        version=about["version"],
         docs_url=None,  # FastAPI's page loads scripts of another host
         redoc_url=None,
         middleware=[
@@ -80,17 +81,17 @@ def create(settings: Settings) -> ASGIApp:
             Middleware(AccessMiddleware, token=settings.token),
         ],
         exception_handlers={
-            PictureError: _unread,
+            UnreadableError: _unread,
             RequestValidationError: _invalid,
             ClientDisconnect: _gone,
             Exception: _unforeseen,
         },
     )
-    add_routes(app, PictureReader(reader, settings.limits, metrics), metrics)
+    add_routes(app, PictureReader(quick, slow, settings.limits, metrics), about, metrics)
     return Telemetry(app, metrics, {*OPEN, "/read", "/about"})
 
 
-def add_routes(app: FastAPI, pictures: PictureReader, metrics: Metrics) -> None:
+def add_routes(app: FastAPI, pictures: PictureReader, about: dict[str, Any], metrics: Metrics) -> None:
     """The API, and the page at every other path."""
 
     @app.post("/read", response_model=answers.Readings, responses=ERRORS, openapi_extra={"requestBody": BODY})
@@ -100,12 +101,12 @@ def add_routes(app: FastAPI, pictures: PictureReader, metrics: Metrics) -> None:
         PNG, JPEG, WebP, GIF, BMP, TIFF, PPM or AVIF; dark on light or light on dark. A body of JSON or of plain text
         holds the picture in base64 or as a data URL. `images` adds what the model saw.
         """
-        return JSONResponse({"readings": await pictures.read(request, images)})
+        return Response(await pictures.read(request, images), media_type="application/json")
 
     @app.get("/about", response_model=answers.About)
-    async def about() -> Response:
+    async def described() -> Response:
         """What the model says about itself: its classes, their licence, and from where on it is sure."""
-        return JSONResponse(pictures.reader.about._asdict())
+        return JSONResponse(about)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -121,8 +122,8 @@ def add_routes(app: FastAPI, pictures: PictureReader, metrics: Metrics) -> None:
 
 
 async def _unread(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PictureError)
-    return JSONResponse({"detail": answers.error_line(error)}, 422)
+    assert isinstance(error, UnreadableError)
+    return JSONResponse({"detail": str(error)}, 422)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

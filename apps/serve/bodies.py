@@ -27,7 +27,7 @@ class RequestBodies:
         Raises:
             HTTPException: 408, 413 or 503.
         """
-        body = bytearray()
+        body, size = bytearray(), 0
         try:
             try:
                 async with asyncio.timeout(self._limits.body_seconds):
@@ -35,8 +35,11 @@ class RequestBodies:
             except TimeoutError:
                 line = f"expected the body within {self._limits.body_seconds:g} s, found {len(body):,} bytes"
                 raise HTTPException(408, line, CLOSE) from None
-            yield bytes(body)
+            content, size = bytes(body), len(body)
+            body.clear()
+            yield content
         finally:
+            self._held -= size
             self._release(body)
 
     async def _fill(self, body: bytearray, request: Request) -> None:

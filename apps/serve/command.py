@@ -1,23 +1,31 @@
 """The command line: parse it, take the port, and serve."""
 
 import argparse
+import asyncio
 import contextlib
 import ipaddress
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
+from starlette.types import ASGIApp
 from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from apps.serve.app import create
+from apps.serve.lanes import Worker
 from apps.serve.settings import Settings
 from mnist_reader.core.errors import UserError
 
 TOKEN = "MNIST_TOKEN"
+STOPPING = 2  # seconds of a service's end in which nothing is answered: its processes find each other's end
+RECEIVED = 2**14  # bytes that are received at once; h11 takes 0.1 s for 2**17 in chunks of one byte
 CONNECTIONS = 2048  # while as many are open, uvicorn answers new requests with 503
 
 
@@ -29,7 +37,7 @@ def parse() -> Settings:
     """The command line and the token.
 
     Raises:
-        ServeError: other machines would be served without a token.
+        ServeError: other machines would be served without a token, or the token is none.
     """
     parser = argparse.ArgumentParser(prog="python -m apps.serve", description="A page and an API that read digits.")
     defaults = Settings()
@@ -40,6 +48,9 @@ def parse() -> Settings:
     parser.add_argument("--allowed-host", action="append", default=[], help="a name that clients call this host by")
     arguments = parser.parse_args()
     token = os.environ.get(TOKEN, "")
+    if not (token.isascii() and token.isprintable() and token == token.strip()):
+        line = "expected letters, digits and signs of ASCII without spaces around them, as a header can hold"
+        raise ServeError(f"{TOKEN}: {line}; found something else")
     if not (token or is_loopback(arguments.host)):
         raise ServeError(f"{TOKEN}: expected a token, because --host is not 127.0.0.1; found none in the environment")
     if arguments.workers < 1:
@@ -52,25 +63,28 @@ def serve(settings: Settings) -> None:
     """Load the model, take the port, and serve.
 
     Raises:
-        ClassifierError, AboutError: the model cannot be used.
+        ModelError: the model cannot be used.
         ServeError: the port or the host cannot be used.
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when all is answered
         signal.signal(number, lambda *_: sys.exit(0))
     allow_open_files(2 * CONNECTIONS)
-    app = create(settings)
+    several = settings.workers > 1
+    app = partial(create_child, settings) if several else create(settings)
+    if several:
+        check(settings)
     listener = listen(settings.host, settings.port)
     config = Config(
-        partial(create, settings) if settings.workers > 1 else app,
-        factory=settings.workers > 1,
-        http="h11",  # limits a request's head to 16 KiB; httptools, a sixth faster, has no limit
+        app,
+        factory=several,
+        http=Protocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
         interface="asgi3",
         workers=settings.workers,
         limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=settings.limits.stop_seconds,
+        timeout_graceful_shutdown=max(1, settings.limits.stop_seconds - STOPPING),
         timeout_keep_alive=10,
         proxy_headers=False,
         server_header=False,
@@ -79,10 +93,45 @@ def serve(settings: Settings) -> None:
         log_level="error",
     )
     print(f"read at {address(listener)} (Ctrl-C ends it)", flush=True)
-    if settings.workers > 1:
+    if several:
         Multiprocess(config, [listener]).run()
     else:
         Server(config).run([listener])
+
+
+class Protocol(H11Protocol):
+    """HTTP by h11, which limits a request's head to 16 KiB; httptools, a sixth faster, has no limit."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there."""
+        transport.max_size = RECEIVED  # type: ignore[attr-defined]
+        super().connection_made(transport)
+
+
+def check(settings: Settings) -> None:
+    """Load the model once before several processes do.
+
+    Raises:
+        ModelError: the model cannot be used.
+    """
+    worker = Worker(settings.model, niceness=0)
+    worker.loaded()
+    worker.end()
+    worker.join()
+
+
+def create_child(settings: Settings) -> ASGIApp:
+    """The application in one of several processes, which ends with the one that started it."""
+    Thread(target=end_with_parent, daemon=True).start()
+    return create(settings)
+
+
+def end_with_parent() -> None:
+    """Stop this process when its parent has ended, even by SIGKILL."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def allow_open_files(count: int) -> None:

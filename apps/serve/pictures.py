@@ -1,26 +1,30 @@
 """The pictures in a request, and what they say."""
 
 import asyncio
-import re
+import json
+import math
+from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Any
 
 from fastapi import HTTPException, Request
-from pydantic import ValidationError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from apps.serve import answers
 from apps.serve.bodies import RequestBodies
-from apps.serve.settings import Limits
+from apps.serve.jobs import Job, Outcome
+from apps.serve.lanes import Lane, Worker, WorkerError
+from apps.serve.settings import RETRY, Limits
 from apps.serve.telemetry import Metrics
-from apps.serve.work_queue import WorkQueue
-from mnist_reader import Reader
-from mnist_reader.picture import PictureError, from_data_url, open_image
+from mnist_reader.core.errors import UserError
 
-QUICK_PIXELS = 100_000  # of a picture that is read between two steps of the event loop, a row in 20 ms
-QUICK_BYTES = 2**20  # of its file
+QUICK_BYTES = 2**20  # of a body or a file in a form; the process that reads it looks whether the picture is small
+SLICE = 2**18  # bytes of a form that are taken apart between two steps of the event loop, in a few milliseconds
+TEXTS = ("application/json", "text/plain")  # which hold a picture in base64
 Upload = tuple[str | None, bytes]  # the file's name in a form, and its content
+
+
+class UnreadableError(UserError):
+    """A body or a picture that cannot be read: one line."""
 
 
 class FormParser(MultiPartParser):
@@ -30,70 +34,64 @@ class FormParser(MultiPartParser):
 
 
 class PictureReader:
-    """Reads the pictures of all requests, one at a time."""
+    """Reads the pictures of all requests: at a time one quick and one slow one, which do not wait for each other."""
 
-    def __init__(self, reader: Reader, limits: Limits, metrics: Metrics) -> None:
-        """Args: what reads; how much; where to count."""
-        self.reader, self._limits, self._metrics = reader, limits, metrics
-        self._bodies, self._queue = RequestBodies(limits), WorkQueue(limits)
+    def __init__(self, quick: Worker, slow: Worker, limits: Limits, metrics: Metrics) -> None:
+        """Args: who reads quick pictures; and slow ones; how much; where to count."""
+        self._limits, self._metrics, self._bodies = limits, metrics, RequestBodies(limits)
+        self._quick = Lane(quick, math.inf, limits.wait_seconds)
+        self._slow = Lane(slow, limits.waiting, limits.wait_seconds)
 
-    async def read(self, request: Request, images: bool) -> list[dict[str, Any]]:
-        """The answer to each picture of a request.
+    async def read(self, request: Request, images: bool) -> bytes:
+        """The answer to a request: the JSON of `Readings`.
 
         Raises:
             HTTPException: 408, 413, 503; 422, the form cannot be read.
-            PictureError: the only picture cannot be read.
+            UnreadableError: the only picture cannot be read.
         """
-        async with self._bodies.received(request) as body:
-            uploads, readings = await body_pictures(request.headers, body, self._limits.files), []
-            for file, content in uploads:
-                try:
-                    readings.append(await self._read_one(content, file, images))
-                except PictureError as error:
-                    if len(uploads) == 1:
-                        raise
-                    readings.append({"file": file, "error": answers.error_line(error)})
-                if len(uploads) > 1:
-                    await asyncio.sleep(0)  # so that others are answered between two pictures
-            return readings
+        seconds = self._limits.request_seconds
+        try:
+            async with asyncio.timeout(seconds), self._bodies.received(request) as body:
+                return b'{"readings":[' + b",".join(await self._read_body(request.headers, body, images)) + b"]}"
+        except TimeoutError:
+            raise HTTPException(503, f"expected to answer within {seconds:g} s, found more to do", RETRY) from None
 
-    async def _read_one(self, content: bytes, file: str | None, images: bool) -> dict[str, Any]:
-        if len(content) <= QUICK_BYTES and pixels(content) <= QUICK_PIXELS:
-            reading = self.reader.read(content, printable(file))
-        else:
-            reading = await self._queue.run(self.reader.read, content, printable(file))
+    async def _read_body(self, headers: Headers, body: bytes, images: bool) -> list[bytes]:
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not kind.startswith("multipart/"):
+            return [await self._read_one(Job(body, kind if kind in TEXTS else "", None, images, quick=True))]
+        uploads, readings = await form_files(headers, body, self._limits.files), []
+        for file, content in uploads:
+            try:
+                readings.append(await self._read_one(Job(content, "", file, images, quick=True)))
+            except UnreadableError as error:
+                if len(uploads) == 1:
+                    raise
+                readings.append(json.dumps({"file": file, "error": str(error)}).encode())
+        return readings
+
+    async def _read_one(self, job: Job) -> bytes:
+        outcome, content = await self._outcome(job)
+        if outcome is Outcome.REFUSED:
+            raise UnreadableError(content.decode())
+        if outcome is Outcome.FAILED:
+            raise WorkerError(content.decode())
         self._metrics.read.inc()
-        self._metrics.unsure.inc(reading.unsure)
-        return answers.reading(reading, self.reader.about.classes, file, images)
+        self._metrics.unsure.inc(outcome is Outcome.UNSURE)
+        return content
 
-
-async def body_pictures(headers: Headers, body: bytes, most: int) -> list[Upload]:
-    """The pictures in a body, as its content type says: a form of at most `most`, JSON, text, or the picture itself.
-
-    Raises:
-        HTTPException: see `form_files`.
-        PictureError: the JSON or the base64 cannot be read.
-    """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.startswith("multipart/"):
-        return await form_files(headers, body, most)
-    if kind not in ("application/json", "text/plain"):
-        return [(None, body)]
-    text = json_image(body) if kind == "application/json" else body.decode("latin-1")
-    text = text.replace("\r", "").replace("\n", "").strip()  # many encoders break lines
-    return [(None, from_data_url(text if text.startswith("data:") else answers.PNG + text, "picture"))]
-
-
-def json_image(body: bytes) -> str:
-    """The picture's text in a body of JSON.
-
-    Raises:
-        PictureError: not an object with `image`, or one that holds another, because many would take much memory.
-    """
-    if body.count(b"{") == 1 and b"[" not in body:
-        with suppress(ValidationError):
-            return answers.Picture.model_validate_json(body).image
-    raise PictureError(f'picture: expected JSON such as {{"image": "base64"}}, found {body[:20]!r}…')
+    async def _outcome(self, job: Job) -> tuple[Outcome, bytes]:
+        seconds = self._limits.read_seconds
+        try:
+            if len(job.content) <= QUICK_BYTES:
+                with suppress(WorkerError):  # the other lane has the last word
+                    outcome, content = await self._quick.run(job, seconds)
+                    if outcome is not Outcome.SLOW:
+                        return outcome, content
+            return await self._slow.run(job._replace(quick=False), seconds)
+        except TimeoutError:
+            line = f"expected a picture that is read within {seconds:g} s, found one that takes longer"
+            raise HTTPException(503, line, RETRY) from None
 
 
 async def form_files(headers: Headers, body: bytes, most: int) -> list[Upload]:
@@ -102,12 +100,8 @@ async def form_files(headers: Headers, body: bytes, most: int) -> list[Upload]:
     Raises:
         HTTPException: 422, no form, no file in it, or more than `most`.
     """
-
-    async def stream():
-        yield body
-
     try:
-        form = await FormParser(headers, stream(), max_files=most, max_fields=most).parse()
+        form = await FormParser(headers, slices(body), max_files=most, max_fields=most).parse()
     except MultiPartException as error:
         raise HTTPException(422, f"expected a multipart form, found: {error.message[:200]}") from None
     files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
@@ -116,17 +110,8 @@ async def form_files(headers: Headers, body: bytes, most: int) -> list[Upload]:
     return [(file.filename, await file.read()) for file in files]
 
 
-def printable(file: str | None) -> str:
-    """What errors call a picture."""
-    return "".join(char if char.isprintable() else "?" for char in file[:100]) if file else "picture"
-
-
-def pixels(content: bytes) -> int:
-    """How many pixels a picture has, from its header; 0 where it has none that the reader would read."""
-    if re.match(rb"P[0-6fy]", content):  # PPM: Pillow reads its header byte by byte, however long
-        return len(content) * 8  # at most: one bit each
-    try:
-        with open_image(content, "picture") as image:
-            return image.width * image.height
-    except Exception:  # whatever Pillow stumbles over; the reader says what is wrong
-        return 0
+async def slices(body: bytes) -> AsyncGenerator[bytes, None]:
+    """The body in parts, between which others are answered."""
+    for start in range(0, max(len(body), 1), SLICE):
+        yield body[start : start + SLICE]
+        await asyncio.sleep(0)

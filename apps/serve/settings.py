@@ -14,9 +14,11 @@ class Limits(NamedTuple):
     held_bytes: int = 64 * 2**20  # of all bodies in memory together
     body_seconds: float = 20  # until the body has arrived
     files: int = 64  # in one form
-    waiting: int = 64  # pictures, besides the one that is being read
+    waiting: int = 64  # slow pictures, besides the one that is being read
     wait_seconds: float = 10  # until a picture's turn comes
-    stop_seconds: int = 45  # in which a stopping service answers what it has begun
+    read_seconds: float = 10  # in which a picture is read
+    request_seconds: float = 40  # from a request's head to its answer
+    stop_seconds: int = 45  # until a stopping service has ended: longer than it takes to answer what it has begun
 
 
 class Settings(NamedTuple):

@@ -1,5 +1,6 @@
 """Real services on loopback ports, for the tests of apps.serve; a small model, pictures, and raw requests."""
 
+import contextlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +34,8 @@ from pathlib import Path
 from apps.serve.command import serve
 from apps.serve.settings import Limits, Settings
 from mnist_reader.core.errors import run
-{before}
 if __name__ == "__main__":
-    run(lambda: serve(Settings(Path(sys.argv[2]), port=0, limits=Limits({limits}))))
+    run(lambda: serve(Settings(Path(sys.argv[2]), port=0, workers={workers}, limits=Limits({limits}))))
 """
 # The picture's digit many times on a page: the second of each line has a mark, and the first of line 1 is unsure.
 PAGE = """
@@ -100,10 +101,43 @@ class Service:
             connection.sendall(request)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
+    def processes(self):
+        """The ids of its processes, its own first, from Linux's /proc."""
+        found = [self.process.pid]
+        for pid in found:  # which grows
+            for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    found += map(int, thread.read_text().split())
+        return found
+
     def memory(self):
-        """The largest that it was so far in MB, from Linux's /proc."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
+        """MB of all its processes; what several of them share, such as libraries, counts once (Linux's Pss)."""
+        return sum(map(proportional, self.processes()))
+
+    @contextmanager
+    def watched(self):
+        """The most memory that it has meanwhile: a list of one number in MB."""
+        most, done = [self.memory()], threading.Event()
+
+        def watch():
+            while not done.wait(0.05):
+                most[0] = max(most[0], self.memory())
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield most
+        finally:
+            done.set()
+            thread.join()
+
+
+def proportional(pid):
+    """MB of a process; of memory that it shares with n others, a part of n + 1. 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("Pss:"))
+    return 0
 
 
 def status(answer):
@@ -119,17 +153,22 @@ def post(content, length=None, extra=b""):
 
 
 @contextmanager
-def served(folder, model, *arguments, limits="", before="", environment=None):
-    """A service on a free port; with keywords of Limits or lines to run before it, by a script instead of `-m`."""
-    temporary = folder / "temporary"
-    temporary.mkdir(exist_ok=True)
-    if limits or before:
+def served(folder, model, *arguments, limits="", workers=1, before="", environment=None):
+    """A service on a free port; with keywords of Limits by a script instead of `-m`.
+
+    Each of its processes runs the lines of `before` first, because Python imports a module of this name at its start.
+    """
+    temporary, first = folder / "temporary", folder / "first"
+    for path in (temporary, first):
+        path.mkdir(exist_ok=True)
+    (first / "sitecustomize.py").write_text(before)
+    command = [sys.executable, "-m", "apps.serve", "--port", "0", "--model", str(model), *arguments]
+    if limits:
         script = folder / "started.py"
-        script.write_text(WITH_LIMITS.format(limits=limits, before=before))
+        script.write_text(WITH_LIMITS.format(limits=limits, workers=workers))
         command = [sys.executable, str(script), "--model", str(model)]
-    else:
-        command = [sys.executable, "-m", "apps.serve", "--port", "0", "--model", str(model), *arguments]
-    variables = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)} | (environment or {})
+    variables = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": f"{first}{os.pathsep}{ROOT}"}
+    variables |= environment or {}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

@@ -12,10 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -136,6 +139,30 @@ def test_picture_with_nothing_to_read_is_empty_and_unsure_and_no_error(service):
         "turned": 0,
         "digits": [],
     }
+
+
+NO_NUMBER = """
+from mnist_reader import Reader
+read = Reader.read
+def broken(*arguments):
+    reading = read(*arguments)
+    (digit,) = reading.digits
+    nan = float("nan")
+    digit = digit._replace(confidence=nan, second_confidence=nan, unsure=False, probabilities=(nan, float("inf")) * 5)
+    return reading._replace(lines=((digit,),))
+Reader.read = broken
+"""
+
+
+def test_digit_whose_confidence_is_no_number_is_unsure_and_its_answer_json(tmp_path, model):
+    with served(tmp_path, model, before=NO_NUMBER) as service:
+        answer = service.read(bar())
+        (reading,) = json.loads(answer.content, parse_constant=pytest.fail)["readings"]
+        assert service.metric("mnist_pictures_unsure_total") == 1
+    (digit,) = reading["digits"]
+    assert (answer.status_code, reading["unsure"], reading["confidence"]) == (200, True, 0)
+    assert (digit["unsure"], digit["confidence"], digit["second_confidence"]) == (True, 0, 0)
+    assert list(digit["probabilities"].values()) == [0] * 10
 
 
 def test_model_says_what_it_is(service):
@@ -306,6 +333,17 @@ def test_other_machines_are_not_served_without_a_token(model):
     assert start("--host", "0.0.0.0", "--port", "0", "--model", str(model), MNIST_TOKEN="") == (1, line)
 
 
+@pytest.mark.parametrize(
+    "token", [" ", "\t", " secret", "secret\n", "s\x1bcret", "s\x7f", "s\xe9cret", "\u20ac", "\udcff"]
+)
+def test_token_that_a_header_cannot_hold_is_one_line(model, token):
+    line = "MNIST_TOKEN: expected letters, digits and signs of ASCII without spaces around them, as a header can hold"
+    assert start("--model", str(model), "--port", "0", MNIST_TOKEN=token) == (
+        1,
+        f"error: {line}; found something else\n",
+    )
+
+
 def test_host_that_is_none_is_one_line(model):
     code, line = start("--host", "203.0.113.1", "--port", "0", "--model", str(model), MNIST_TOKEN="secret")
     assert (code, line.count("\n")) == (1, 1)
@@ -365,15 +403,84 @@ def test_body_that_never_ends_does_not_keep_the_service_from_stopping(tmp_path, 
         assert service.process.wait(60) == 0
 
 
+SLEEP = """
+import time
+from pathlib import Path
+from mnist_reader import Reader
+def sleep(*_):
+    Path({begun!r}).touch()
+    time.sleep(1000)
+Reader.read = sleep
+"""
+
+
+@contextmanager
+def sleeping(folder, model, workers, **options):
+    """A service whose readings never end; its processes; and the file that is there once one has begun."""
+    begun = folder / "begun"
+    with served(folder, model, workers=workers, before=SLEEP.format(begun=str(begun)), **options) as service:
+        several = workers > 1  # then there are the first process and one that Python keeps for them
+        eventually(lambda: len(service.processes()) == 3 * workers + 2 * several)
+        eventually(lambda: service.get("/health").ok)
+        yield service, service.processes(), begun
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("content", [bar(), bar(side=1100)], ids=["quick", "slow"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_that_are_not_done_get_503_when_the_service_is_told_to_stop(tmp_path, model, number, content, workers):
+    limits = "read_seconds=4, request_seconds=8, wait_seconds=300, stop_seconds=30"
+    with (
+        sleeping(tmp_path, model, workers, limits=limits) as (service, pids, begun),
+        concurrent.futures.ThreadPoolExecutor(3) as pool,
+    ):
+        flying = [pool.submit(service.read, content) for _ in range(3)]
+        eventually(begun.exists)
+        service.process.send_signal(number)
+        assert service.process.wait(30) == 0  # `stop_seconds`
+        answers = Counter(map(answered, flying))
+        assert set(answers) <= {(503, "1"), None} and answers[503, "1"] >= 1
+        assert ended(pids)
+
+
+def answered(flying):
+    """Status and Retry-After of an answer; None where the request came too late."""
+    try:
+        answer = flying.result()
+    except requests.ConnectionError:
+        return None
+    return answer.status_code, answer.headers["Retry-After"]
+
+
+def ended(pids):
+    """Soon none of these processes is there."""
+    eventually(lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()])
+    return True
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("busy", [False, True])
+def test_all_processes_end_with_the_service_even_where_it_is_killed(tmp_path, model, busy, workers):
+    with (
+        sleeping(tmp_path, model, workers, limits="files=64") as (service, pids, begun),
+        service.connect() as connection,
+    ):
+        if busy:
+            connection.sendall(post(bar()))
+            eventually(begun.exists)
+        service.process.kill()
+        assert ended(pids[1:])
+
+
 def test_workers_share_the_port_and_all_end_together(tmp_path, model):
     with served(tmp_path, model, "--workers", "2") as service:
         assert service.read(bar()).json()["readings"][0]["text"] == "1"
         counts, name = [], 'mnist_request_seconds_count{route="/metrics"}'  # of one worker it rises at each question
         eventually(lambda: counts.append(service.metric(name)) or len(counts) > len(set(counts)))
-        pids = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+        pids = service.processes()
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(60) == 0
-        eventually(lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()])
+        assert ended(pids)
         assert refused(service.port)
 
 
