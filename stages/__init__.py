@@ -1,9 +1,14 @@
 """The five stages that DVC runs."""
 
+import os
+
 from mnist_reader.core.errors import require
+from mnist_reader.core.process import end_with_parent
 
 MODULES = ("numpy", "pydantic", "ruamel", "polars", "requests", "tensorflow", "tf2onnx")
 
+if "DVC_STAGE" in os.environ:  # set by DVC
+    end_with_parent()
 require("dvc repro", "requirements.txt", *MODULES, memory=4)
 
 from mnist.core.inputs import CODE, Inputs, digests  # noqa: E402

@@ -2,12 +2,10 @@
 
 import argparse
 import difflib
-import os
 import sys
 from collections.abc import Callable, Iterable
 
 from mnist_reader.core.errors import LINES, WIDTH, UserError, first_line, printable, run
-from mnist_reader.core.process import end_with_parent
 
 __all__ = ["LINES", "WIDTH", "UserError", "first_line", "nearest", "printable", "run", "run_stage", "similar"]
 
@@ -24,10 +22,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run the stage that `python -m` has started: `--help` prints its docstring, and no other argument is taken.
-
-    A stage that DVC runs ends with DVC.
-    """
+    """Run the stage that `python -m` has started: `--help` prints its docstring, and no other argument is taken."""
     module = sys.modules["__main__"]
     argparse.ArgumentParser(
         prog=f"python -m {module.__spec__.name if module.__spec__ else module.__name__}",
@@ -35,6 +30,4 @@ def run_stage(main: Callable[[], None]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Settings come from params.yaml alone; `dvc exp run -S train.epochs=5` changes one for one run.",
     ).parse_args()
-    if "DVC_STAGE" in os.environ:
-        end_with_parent()
     run(main)
