@@ -18,12 +18,13 @@ from typing import BinaryIO
 from apps.serve.jobs import Job, Outcome, receive_job, send_outcome
 from apps.serve.readings import PNG, is_unsure, reading_json
 from mnist_reader import PictureError, Reader
-from mnist_reader.core.errors import WIDTH, UserError, first_line
+from mnist_reader.core.errors import WIDTH, UserError, first_line, printable
 from mnist_reader.picture import from_data_url, open_image
 
 QUICK_PIXELS = 100_000  # of a picture that is quick, a row in 20 ms
 QUICK_SECONDS = 0.2  # of processor time, after which it turns out to be none
 HEADER_BYTES = 2**16  # of a picture's file in which its size must stand for the picture to be quick
+NAME = 100  # characters of a file's name in an error, at most
 MEMBERS = 100  # of a JSON object; many would take much memory
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -91,7 +92,7 @@ def read(reader: Reader, job: Job) -> tuple[Outcome, bytes]:
     content = from_text(job.content, job.kind) if job.kind else job.content
     if job.quick and is_large(content):
         raise SlowError
-    reading = reader.read(content, printable(job.file))
+    reading = reader.read(content, printable(job.file[:NAME]) if job.file else "picture")
     answer = reading_json(reading, reader.about.classes, job.file, job.images)
     return Outcome.UNSURE if is_unsure(reading) else Outcome.SURE, answer
 
@@ -145,11 +146,6 @@ def json_image(body: bytes) -> str:
             if isinstance(value, dict) and isinstance(value.get("image"), str):
                 return value["image"]
     raise PictureError(f'picture: expected JSON such as {{"image": "base64"}}, found {body[:20]!r}…')
-
-
-def printable(file: str | None) -> str:
-    """What errors call a picture."""
-    return "".join(char if char.isprintable() else "?" for char in file[:100]) if file else "picture"
 
 
 def is_large(content: bytes) -> bool:

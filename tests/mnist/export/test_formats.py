@@ -114,7 +114,7 @@ MACHINES = {
 }
 
 
-@pytest.mark.parametrize("recipe", ["fast", "small_data"])
+@pytest.mark.parametrize("recipe", ["fast", "small_data", *(["default"] if "FUZZ" in os.environ else [])])
 def test_no_hash_seed_number_of_threads_or_locale_changes_a_byte_of_an_export(recipe, real_digits, tmp_path):
     loaded = load_recipe(ROOT / f"recipes/{recipe}.yaml")
     model = build(recipe, loaded.model, 10)
