@@ -2,7 +2,11 @@
 
 import sys
 
-from mnist_reader.core.errors import require
+from mnist_reader.core.errors import UserError, require
 
 program = next((word for word in sys.orig_argv if word.startswith("cluster.")), "cluster")
 require(program, "requirements-dev.txt", "distributed", "dvc", "pyarrow")
+
+
+class ClusterError(UserError):
+    """What is asked for cannot be handed out."""

@@ -9,17 +9,22 @@ from contextlib import ExitStack, contextmanager
 
 from distributed import Client, Future, LocalCluster, as_completed
 
-from mnist.core.errors import UserError, first_line
-
-
-class ClusterError(UserError):
-    """What is asked for cannot be handed out."""
+from cluster import ClusterError
+from mnist.core.errors import first_line
 
 
 def add_arguments(parser: argparse.ArgumentParser, workers: int) -> None:
     """Add the options that say who does the work."""
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, tls://host:8786 (default: none)")
-    parser.add_argument("--workers", type=int, default=workers, help=f"here, without a scheduler (default: {workers})")
+    place = f"here, without a scheduler (default: {workers})"
+    parser.add_argument("--workers", type=count, default=workers, help=place)
+
+
+def count(text: str) -> int:
+    """A number of the command line that is 1 or more; without a worker, all would wait for ever."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!a}")
+    return int(text)
 
 
 @contextmanager
@@ -30,10 +35,10 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Client]:
     """
     logging.disable()  # Dask logs each worker or connection that is lost
     with ExitStack() as stack:
-        address = scheduler or stack.enter_context(_local_cluster(workers))
+        address = stack.enter_context(_local_cluster(workers)) if scheduler is None else scheduler
         try:
             client = stack.enter_context(Client(address))
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:  # TypeError: TLS without certificates
             raise ClusterError(f"{scheduler}: expected a Dask scheduler: {first_line(error)}") from None
         yield client
 
@@ -41,17 +46,28 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Client]:
 @contextmanager
 def _local_cluster(workers: int) -> Iterator[LocalCluster]:
     with tempfile.TemporaryDirectory(prefix="mnist-cluster-") as scratch:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # in the workers: on Ctrl-C this program ends them
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",  # by default it listens on every network
-            silence_logs=logging.CRITICAL,
-            local_directory=scratch,
-        )
-        signal.signal(signal.SIGINT, before)
+        with _ignored_signals():  # the workers inherit that; this program ends them
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # by default it listens on every network
+                silence_logs=logging.CRITICAL,
+                local_directory=scratch,
+            )
         with cluster:
             yield cluster
+
+
+@contextmanager
+def _ignored_signals() -> Iterator[None]:
+    """Ignore what a terminal sends to all processes of a program: on Ctrl-C, and when it is closed."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def completed(futures: Iterable[Future]) -> Iterator[Future]:

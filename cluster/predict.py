@@ -8,24 +8,24 @@ import argparse
 import hashlib
 import io
 import json
-import tempfile
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from distributed import KilledWorker
 from tqdm import tqdm
 
-from cluster.engine import ClusterError, add_arguments, completed, connected
-from cluster.pictures import Part, file_system, parts_of, pictures_of
-from mnist.core.errors import first_line, run
+from cluster import ClusterError
+from cluster.answers import COLUMNS, Row, rows_of
+from cluster.engine import add_arguments, completed, connected
+from cluster.pictures import PART, Part, file_system, is_local, parts_of
+from mnist.core.errors import run
 from mnist.core.files import atomic
 from mnist.core.paths import ONNX
-from mnist_reader import PictureError, Reader
-from mnist_reader.command import Answer, answer, cores
-
-TYPES = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
-COLUMNS = pa.schema({name: TYPES[kind] for name, kind in get_type_hints(Answer).items()} | {"error": pa.string()})
+from mnist_reader import Reader
+from mnist_reader.core.process import cores
 
 
 def main() -> None:
@@ -46,10 +46,11 @@ def main() -> None:
     with connected(asked.scheduler, asked.workers) as client, tqdm(total=total, unit=" pictures", disable=None) as bar:
         shared = client.submit(bytes, model)  # sent once, and made anew if the worker that has it dies
         common = (asked.column, shared, asked.accept_all)
-        tasks = [
-            client.submit(answer_part, part, f"{target}/{name}", *common, pure=False) for name, part in left.items()
-        ]
+        targets = {f"{target}/{name}": part for name, part in left.items()}
+        tasks = {client.submit(answer_part, part, file, *common, pure=False): file for file, part in targets.items()}
         for future in completed(tasks):
+            if isinstance(future.exception(), KilledWorker):
+                raise ClusterError(f"{tasks[future]}: expected workers that last, found that they end with it")
             count, blank, unreadable = future.result()
             bar.update(count)
             empty, failed = empty + blank, failed + unreadable
@@ -71,7 +72,7 @@ def parse() -> argparse.Namespace:
 
 def named(parts: list[Part], settings: list[object]) -> dict[str, Part]:
     """The parts by the names of their files, which differ where a part or the settings differ."""
-    digests = [hashlib.sha256(json.dumps([settings, part]).encode()).hexdigest() for part in parts]
+    digests = [hashlib.sha256(json.dumps([settings, part[:4]]).encode()).hexdigest() for part in parts]
     return {f"part-{index:06}-{digests[index][:8]}.parquet": part for index, part in enumerate(parts)}
 
 
@@ -81,31 +82,27 @@ def answer_part(part: Part, target: str, column: str, model: bytes, accept_all: 
     Returns:
         How many pictures it has, how many of them are empty, and how many could not be read.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        onnx = Path(folder, "model.onnx")
-        onnx.write_bytes(model)
-        reader = Reader(onnx, accept_all)
-    rows = [row_of(*picture, reader) for pictures in pictures_of(part, column) for picture in pictures]
-    content = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, COLUMNS), content)
+    content, counts = table_of(rows_of(part, column, model, accept_all))
     system, path = file_system(target)
-    if system.protocol[0] == "file":
+    if is_local(system):
         with atomic(Path(path)) as scratch:
-            scratch.write_bytes(content.getvalue())
+            scratch.write_bytes(content)
     else:
-        system.pipe_file(path, content.getvalue())  # a store shows an object when all of it has arrived
-    return len(rows), sum(row.get("empty", False) for row in rows), sum("error" in row for row in rows)
+        system.pipe_file(path, content)  # a store shows an object when all of it has arrived
+    return counts
 
 
-def row_of(name: str, content: bytes | Exception, reader: Reader) -> dict[str, Any]:
-    """The answer to one picture, or why there is none; `content` may be the reason why it was not fetched."""
-    file = name.encode("utf-8", "backslashreplace").decode()  # the name need not be UTF-8
-    if not isinstance(content, bytes):
-        return {"file": file, "error": f"{file}: {first_line(content)}"}
-    try:
-        return answer(file, reader.read(content, file))._asdict()
-    except PictureError as error:
-        return {"file": file, "error": str(error)}
+def table_of(rows: Iterable[Row]) -> tuple[bytes, tuple[int, int, int]]:
+    """A Parquet file of the rows, PART in each row group; how many there are, are empty, and have an error."""
+    count = empty = failed = 0
+    content, left = io.BytesIO(), iter(rows)
+    with pq.ParquetWriter(content, COLUMNS) as writer:
+        while some := list(islice(left, PART)):
+            writer.write_table(pa.Table.from_pylist(some, COLUMNS))
+            count += len(some)
+            empty += sum(row.get("empty", False) for row in some)
+            failed += sum("error" in row for row in some)
+    return content.getvalue(), (count, empty, failed)
 
 
 if __name__ == "__main__":

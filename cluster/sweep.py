@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ from dvc.repo import Repo
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import get_hydra_sweeps
 
-from cluster.engine import ClusterError, add_arguments, completed, connected
+from cluster import ClusterError
+from cluster.engine import add_arguments, completed, connected, count
 from mnist.core.errors import first_line, run
 
 SCRIPT = """
@@ -41,8 +43,8 @@ dir = $PWD/../../cache
 url = $STORAGE
 END
 dvc exp run --pull --name "$NAME" "$@"
-dvc push --quiet  # before the record of the experiment, so that what is on record is whole
-dvc exp push --quiet --no-cache --force origin "$NAME"
+dvc push  # before the record of the experiment, so that what is on record is whole
+dvc exp push --no-cache --force origin "$NAME"
 """
 TABLE = ["exp", "show", "--no-pager", "--only-changed", "--drop", "Created|train_|val_|accuracy_|cal|model|data"]
 BEST_FIRST = ["--sort-by", "metrics/evaluate.json:accuracy", "--sort-order", "desc"]
@@ -71,7 +73,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m cluster.sweep", description="Run experiments on many machines.")
     parser.add_argument("-S", dest="settings", action="append", required=True, help="as for `dvc exp run --queue -S`")
     parser.add_argument("--remote", default="origin", help="Git remote that has the commit and gets the results")
-    parser.add_argument("--threads", type=int, default=2, help="of each training (default: 2)")
+    parser.add_argument("--threads", type=count, default=2, help="of each training (default: 2)")
     add_arguments(parser, workers=max(1, (os.cpu_count() or 1) // 2))
     return parser.parse_args()
 
@@ -158,7 +160,7 @@ def perform(name: str, settings: list[str], place: dict[str, str]) -> str:
 def reason(output: str) -> str:
     """The line of a failed script's output that says why."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it said nothing"]
-    return next((line for line in lines if line.lower().startswith(("error:", "fatal:"))), lines[-1])
+    return next((line for line in lines if re.match("error:|fatal:|.* is invalid", line, re.IGNORECASE)), lines[-1])
 
 
 if __name__ == "__main__":

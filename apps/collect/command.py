@@ -11,13 +11,12 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
-from apps.collect.dataset import NewDataset, add_dataset, earlier_dataset
+from apps.collect.dataset import NewDataset, add_dataset, earlier_dataset, one_at_a_time
 from apps.collect.folders import IDX_FILES, Files, FolderError, holds_idx, list_pictures, read_idx_folder
-from mnist.core.errors import UserError
+from mnist.core.errors import UserError, printable
 from mnist.core.files import atomic, sha256
 from mnist.core.sections import Key
 from mnist.data.idx import write_idx
-from mnist_reader.command import printable
 from mnist_reader.core.pixels import LARGEST, SHAPE, SMALLEST, Shape
 from mnist_reader.picture import PictureError, grey_levels, read_bytes
 from mnist_reader.preparation import digit_image, whole_image
@@ -71,10 +70,11 @@ def parse() -> argparse.Namespace:
 
 def collect(arguments: argparse.Namespace) -> None:
     """Add the data set, and say what comes next."""
-    if holds_idx(arguments.source):
-        collect_idx(arguments)
-    else:
-        collect_pictures(arguments)
+    with one_at_a_time():
+        if holds_idx(arguments.source):
+            collect_idx(arguments)
+        else:
+            collect_pictures(arguments)
 
 
 def collect_idx(arguments: argparse.Namespace) -> None:

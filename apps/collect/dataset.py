@@ -1,8 +1,10 @@
 """A new data set: its file in datasets/, and params.yaml that names it."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,10 @@ from mnist.core.paths import DATASETS, PARAMS, RECIPES
 from mnist.core.sections import Dataset
 from mnist_reader.core.pixels import SHAPE, Shape
 
+if sys.platform != "win32":
+    import fcntl
+
+DVC = Path(".dvc")  # the folder that is locked, because nothing else locks it
 SMALL_DATA = RECIPES / "small_data.yaml"
 FEW = 10_000  # images to train on; fewer get the recipe for small data
 PREVIOUS = RECIPES / "previous.yaml"  # a copy of the params.yaml that was replaced, where Git has none
@@ -39,6 +45,28 @@ class NewDataset(NamedTuple):
     folder: Path  # of the four IDX files
     digests: dict[str, str]  # SHA-256 by the name of the file
     num_training: int
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait until no other process adds a data set to this project, and let none do so until the context ends.
+
+    Otherwise two that have one name could leave the images of one and the hashes of the other, and two that replace
+    params.yaml the wrong copy of it. It does nothing on Windows, and where there is no `.dvc`.
+    """
+    if sys.platform == "win32" or not DVC.is_dir():
+        yield
+        return
+    folder = os.open(DVC, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for another apps.collect in this project", file=sys.stderr)
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def earlier_dataset(name: str, folder: Path) -> Dataset | None:

@@ -1,11 +1,15 @@
 """apps.collect: folders of pictures become a data set that `dvc repro` trains on."""
 
+import fcntl
+import hashlib
 import math
+import os
 import re
 import shutil
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +26,7 @@ from tests.digits import write_idx_folder
 
 SMALL_DATA = (ROOT / "recipes/small_data.yaml").read_text(encoding="utf-8")
 IDX_NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+WAITS = "waiting for another apps.collect in this project"
 
 
 @pytest.fixture
@@ -197,15 +202,56 @@ def test_classes_and_shape_of_idx_files_that_were_changed_by_hand_stay(collect, 
     assert done.err == "error: elsewhere: expected no --shape, as IDX files have their own, found one\n"
 
 
-def test_two_data_sets_that_are_made_at_once_are_both_there(folder, root):
-    command = [sys.executable, "-m", "apps.collect", "pictures"]
-    environment = {"PYTHONPATH": str(ROOT)}
-    started = [
-        subprocess.Popen([*command, name], env=environment, stdout=subprocess.DEVNULL) for name in ("one", "two")
-    ]
-    assert [process.wait() for process in started] == [0, 0]
-    assert load_dataset("one").sources == ["file:data/one"] and load_dataset("two").sources == ["file:data/two"]
-    assert load_recipe().dataset in ("one", "two")
+def start(*arguments):
+    """Start the program in a process of its own."""
+    command, pipes = (
+        [sys.executable, "-m", "apps.collect", *arguments],
+        {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
+    )
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, **pipes)
+
+
+@pytest.mark.parametrize(
+    "names", [("one", "two"), ("own", "own"), ("own", "own", "own"), ("own", "idx", "two")], ids=" ".join
+)
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(int(os.environ.get("COLLECTS", "1"))))
+def test_what_runs_at_once_have_said_is_true_afterwards(folder, root, names, turn):
+    (root / ".dvc").mkdir()
+    write_idx_folder(root / "idx")
+    for number in range(len(names)):
+        shutil.copytree(folder, root / f"pictures{number}")
+        (root / f"pictures{number}/flat/{number}.png").unlink()  # so that the data sets differ
+    before = (root / "params.yaml").read_bytes()
+    started = [start("idx" if name == "idx" else f"pictures{number}", name) for number, name in enumerate(names)]
+    said = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0] * len(names)
+    assert {line for _, errors in said for line in errors.splitlines()} <= {WAITS}
+    for name in names:
+        dataset = load_dataset(name)
+        (source,) = dataset.sources
+        for file, digest in dataset.digests.items():
+            path = Path(source.removeprefix("file:"), file)
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    assert load_recipe().dataset in names
+    (way_back,) = re.findall("undo: (.*)", "".join(output for output, _ in said))
+    assert way_back == "cp recipes/previous.yaml params.yaml"
+    earlier = (
+        b"dataset: idx  " if b"dataset: idx  " in (root / "recipes/previous.yaml").read_bytes() else b"dataset: mnist"
+    )
+    assert (root / "recipes/previous.yaml").read_bytes() == before.replace(b"dataset: mnist", earlier, 1)
+
+
+def test_a_run_waits_for_another_one_of_the_same_project(folder, root):
+    (root / ".dvc").mkdir()
+    holder = os.open(root / ".dvc", os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    process = start("pictures", "own")
+    assert process.stderr.readline() == f"{WAITS}\n"
+    assert not (root / "data").exists()
+    os.close(holder)
+    process.communicate()
+    assert process.returncode == 0 and load_dataset("own").sources == ["file:data/own"]
 
 
 @pytest.mark.parametrize("name", ["ünï", "_x", "²", "n" * 65, "../x", "raw", ""])

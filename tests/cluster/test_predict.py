@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from argparse import ArgumentTypeError
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from cluster.engine import count
 from tests.apps.services import bar, write_model
 from tests.clones import ROOT
 from tests.cluster.engines import scheduler, until, working
@@ -164,6 +166,8 @@ def test_a_killed_worker_and_a_killed_run_lose_and_double_nothing(folder, pictur
         ("files", ["--resume"], "expected answers to this source with this model, found strange"),
         ("files", [], "expected an empty folder, or --resume, found strange"),
         ("files", ["--scheduler", "tcp://127.0.0.1:1"], "tcp://127.0.0.1:1: expected a Dask scheduler"),
+        ("files", ["--scheduler", "tls://127.0.0.1:1"], "tls://127.0.0.1:1: expected a Dask scheduler: TLS expects"),
+        ("files", ["--scheduler", ""], "expected a Dask scheduler: missing port number"),
         ("files.parquet", ["--column", "number"], "expected bytes in a column 'number', found image, png"),
     ],
 )
@@ -178,3 +182,9 @@ def test_what_cannot_be_read_is_said_in_one_line(folder, tmp_path, source, optio
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1, errors
     assert words in errors
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2.5", "", "two"])
+def test_less_than_one_worker_is_refused(text):
+    with pytest.raises(ArgumentTypeError, match="expected 1 or more, found"):
+        count(text)

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from cluster.sweep import reason
 from tests.clones import ROOT, digest, repository
 from tests.cluster.engines import scheduler, until, working
 
@@ -125,13 +126,21 @@ def test_a_lost_scheduler_is_said_and_its_worker_stops_the_training(shared, tmp_
         until(lambda: not training.is_running())
 
 
-def test_an_interrupt_ends_everything(shared, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGINT, "error: interrupted"),
+        (signal.SIGTERM, "error: ended by SIGTERM"),
+        (signal.SIGHUP, "error: ended by SIGHUP"),
+    ],
+)
+def test_an_interrupt_ends_everything(shared, tmp_path, number, line):
     process = sweep(shared, "-S", "seed=2")
     training = until(lambda: working("python train.py", process.pid))[-1]
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to the whole group
+    os.killpg(process.pid, number)  # as a terminal does, to the whole group
     _, errors = process.communicate()
     assert process.returncode == 1
-    assert errors == "error: interrupted\n"
+    assert errors == f"{line}\n"
     until(lambda: not training.is_running())
     assert not list((tmp_path / "tmp").glob("mnist-cluster-*"))
 
@@ -154,6 +163,19 @@ def test_what_cannot_be_handed_out_is_said_in_one_line(shared, before, options, 
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1, errors
     assert all(word in errors for word in words), errors
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("ERROR: no space\n\nHaving any troubles? Hit us up", "ERROR: no space"),
+        ("'./dvc.yaml' is invalid.\n\nin line 9\n  10   \n", "'./dvc.yaml' is invalid."),
+        ("Traceback\n  File\nKeyError: 1\n", "KeyError: 1"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_reason_of_a_failure_is_the_line_that_says_it(output, line):
+    assert reason(output) == line
 
 
 def test_an_experiment_of_the_pipeline_has_the_bytes_of_dvc_exp_run(reproduced, tmp_path):
