@@ -4,14 +4,12 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
-import multiprocessing
 import os
 import signal
 import socket
 import sys
 from functools import partial
 from pathlib import Path
-from threading import Thread
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
@@ -22,6 +20,7 @@ from apps.serve.app import create
 from apps.serve.lanes import Worker
 from apps.serve.settings import Settings
 from mnist_reader.core.errors import UserError
+from mnist_reader.core.process import end_with_parent
 
 TOKEN = "MNIST_TOKEN"
 STOPPING = 2  # seconds of a service's end in which nothing is answered: its processes find each other's end
@@ -122,16 +121,8 @@ def check(settings: Settings) -> None:
 
 def create_child(settings: Settings) -> ASGIApp:
     """The application in one of several processes, which ends with the one that started it."""
-    Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     return create(settings)
-
-
-def end_with_parent() -> None:
-    """Stop this process when its parent has ended, even by SIGKILL."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def allow_open_files(count: int) -> None:
