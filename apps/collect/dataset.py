@@ -1,12 +1,11 @@
 """A new data set: its file in datasets/, and params.yaml that names it."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +14,11 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Text
 
 from mnist.core.errors import UserError
-from mnist.core.files import atomic
+from mnist.core.files import atomic, locked
 from mnist.core.params import ParamsError, load_dataset, load_recipe
 from mnist.core.paths import DATASETS, PARAMS, RECIPES
 from mnist.core.sections import Dataset
 from mnist_reader.core.pixels import SHAPE, Shape
-
-if sys.platform != "win32":
-    import fcntl
 
 DVC = Path(".dvc")  # the folder that is locked, because nothing else locks it
 SMALL_DATA = RECIPES / "small_data.yaml"
@@ -54,19 +50,14 @@ def one_at_a_time() -> Iterator[None]:
     Otherwise two that have one name could leave the images of one and the hashes of the other, and two that replace
     params.yaml the wrong copy of it. It does nothing on Windows, and where there is no `.dvc`.
     """
-    if sys.platform == "win32" or not DVC.is_dir():
+    with ExitStack() as stack:
+        if DVC.is_dir():
+            try:
+                stack.enter_context(locked(DVC, wait=False))
+            except BlockingIOError:
+                print("waiting for another apps.collect in this project", file=sys.stderr)
+                stack.enter_context(locked(DVC))
         yield
-        return
-    folder = os.open(DVC, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("waiting for another apps.collect in this project", file=sys.stderr)
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def earlier_dataset(name: str, folder: Path) -> Dataset | None:

@@ -25,18 +25,18 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        with _locked(path.parent):  # until the new scratch is locked, so that nobody takes it for abandoned
+        with locked(path.parent):  # until the new scratch is locked, so that nobody takes it for abandoned
             for abandoned in path.parent.glob(f".{path.name}.*"):
                 _remove_if_abandoned(abandoned)
             folder = Path(stack.enter_context(_scratch_folder(path)))
-            stack.enter_context(_locked(folder))
+            stack.enter_context(locked(folder))
         scratch = folder / path.name
         with _named(path):
             yield scratch
             scratch.stat()  # raises where nothing was written
             for part in [*scratch.rglob("*"), scratch]:
                 _flush(part)
-        with _locked(path.parent):  # since a folder is replaced in two steps
+        with locked(path.parent):  # since a folder is replaced in two steps
             _replace(path, scratch)
             _flush(path.parent)
 
@@ -68,13 +68,13 @@ def _named(path: Path, always: bool = False) -> Iterator[None]:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    with suppress(FileNotFoundError, BlockingIOError), _locked(folder, wait=False):
+    with suppress(FileNotFoundError, BlockingIOError), locked(folder, wait=False):
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _locked(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Lock a folder until the context, or the process, ends.
+def locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Lock a folder until the context, or the process, ends. It does nothing on Windows.
 
     Raises:
         BlockingIOError: another process has locked it, and one shall not wait.

@@ -51,7 +51,7 @@ def _onnx(digest: str, model: keras.Model, about: About) -> bytes:
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     graph.initializer.sort(key=lambda value: value.name)
     del graph.value_info[:]
-    graph.doc_string = ""
+    graph.doc_string = ""  # names the folder
     onnx.helper.set_model_props(proto, about.properties)
     onnx.checker.check_model(proto, full_check=True)
     return proto.SerializeToString(deterministic=True)
