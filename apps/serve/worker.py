@@ -51,6 +51,8 @@ def end_with_the_service() -> None:
     """Outlive the signals that tell all processes to stop, because the service answers first, but not the service."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "SIGPIPE"):  # Windows has none
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # an answer that the service does not take ends this silently
     if sys.platform == "linux":  # elsewhere it ends at the end of what it is reading
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

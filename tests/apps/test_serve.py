@@ -328,6 +328,17 @@ def test_missing_or_old_model_is_one_line(tmp_path, workers):
         assert (code, line.count("\n")) == (1, 1) and f"{name}.onnx: expected {reason}" in line
 
 
+@pytest.mark.parametrize("name", ["none.onnx", "model.onnx"])
+def test_a_process_whose_answers_nobody_takes_any_more_says_nothing(tmp_path, name):
+    write_model(tmp_path / "model.onnx")
+    command = [sys.executable, "-m", "apps.serve.worker", "0", str(tmp_path / name)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == -signal.SIGPIPE
+
+
 def test_other_machines_are_not_served_without_a_token(model):
     line = "error: MNIST_TOKEN: expected a token, because --host is not 127.0.0.1; found none in the environment\n"
     assert start("--host", "0.0.0.0", "--port", "0", "--model", str(model), MNIST_TOKEN="") == (1, line)

@@ -1,5 +1,6 @@
 """What changes while a stage runs is never on record as what it has used."""
 
+import shutil
 import signal
 import time
 
@@ -94,8 +95,10 @@ def test_an_export_alone_of_a_model_that_was_trained_otherwise_is_refused(reprod
     assert "error: params.yaml: train.learning_rate: expected what the model was trained with, found a change" in errors
 
 
+@pytest.mark.parametrize("shell", ["bash", "sh"])  # bash lets a last command take its place by itself, dash does not
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
-def test_a_stage_ends_with_the_dvc_that_has_started_it(clone, number):
+def test_a_stage_ends_with_the_dvc_that_has_started_it(clone, number, shell):
+    clone.environment["SHELL"] = shutil.which(shell)
     process = training(clone)
     stages = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)

@@ -41,7 +41,7 @@ def test_repro_by_force_changes_no_byte(reproduced, tmp_path):
 def test_every_stage_but_the_export_is_in_the_run_cache(reproduced):
     files = [path for path in (reproduced.folder / ".dvc/cache/runs").rglob("*") if path.is_file()]
     commands = {yaml.safe_load(path.read_text(encoding="utf-8"))["cmd"] for path in files}
-    assert commands == {f"python -m stages.{stage}" for stage in STAGES} - {"python -m stages.export"}
+    assert commands == {f"exec python -m stages.{stage}" for stage in STAGES} - {"exec python -m stages.export"}
 
 
 def test_swapping_two_layers_reruns_the_training(reproduced, tmp_path):
