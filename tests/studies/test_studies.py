@@ -1,5 +1,7 @@
 """The project in studies/, run by the real dvc in a clone: its results, and that the pipeline does not know of it."""
 
+import csv
+
 import pytest
 from PIL import Image
 
@@ -30,7 +32,7 @@ def outside(clone):
 @pytest.fixture(scope="module")
 def studied(clone, outside):
     """The clone after one item of each study."""
-    studies(clone, "dvc repro published@haque seeds@fast-0 robustness", "dvc repro --single-item picture")
+    studies(clone, "dvc repro published@haque seeds@fast-0 robustness doubtful", "dvc repro --single-item picture")
     return clone
 
 
@@ -77,7 +79,18 @@ def test_robustness_is_that_of_the_exported_model(studied):
     assert all(0 <= row[name] <= 1 for row in result["pictures"] for name in ("resized", "read", "unsure"))
 
 
-@pytest.mark.parametrize("name", ["published", "robustness"])
+def test_doubtful_labels_are_those_of_the_table_and_the_least_likely_is_the_first(studied):
+    _, *lines = (studied.folder / "data/csv/train.csv").read_text(encoding="utf-8").splitlines()
+    labels = [int(line.partition(",")[0]) for line in lines]
+    with (studied.folder / RESULTS / "doubtful.csv").open(encoding="utf-8") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert 0 < len(rows) < len(labels) / 2
+    assert all(row["label"] == labels[int(row["row"])] != row["predicted"] for row in rows)
+    assert all(row["label_probability"] <= row["predicted_probability"] for row in rows)
+    assert sorted(row["label_probability"] for row in rows) == [row["label_probability"] for row in rows]
+
+
+@pytest.mark.parametrize("name", ["published", "robustness", "doubtful"])
 def test_pictures_are_drawn(studied, name):
     with Image.open(studied.folder / RESULTS / f"{name}.png") as picture:
         picture.load()
@@ -93,7 +106,11 @@ def test_the_pipeline_does_not_know_of_the_studies(studied, outside):
     found = pipeline(studied)
     assert found == outside
     for text in found.values():
-        assert not [word for word in ("studies", "haque.json", "published", "robustness", "corrupted") if word in text]
+        assert not [
+            word
+            for word in ("studies", "haque.json", "published", "robustness", "corrupted", "doubtful")
+            if word in text
+        ]
 
 
 def test_a_recipe_without_a_published_result_is_refused_in_one_line(studied):
