@@ -18,8 +18,7 @@ from mnist_reader.preparation import whole_image
 from mnist_reader.reading import Digit, Reading, overlap, pixels
 from mnist_reader.recognition import Recognised, recognise
 
-SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place,
-SEVEN = "7"  # and so is a 7, because a 1 with a flag and no foot looks like one
+SURE = 0.9  # confidence below which a digit is unsure that is doubtful for its form or place
 MOST_PIXELS = 16_000_000  # a larger picture is read in a smaller copy; the smallest digit of a page still has 16 rows
 NOTHING = 0.25  # what is less probable is no digit, and neither is a line that is mostly that
 FEW = 4  # parts; a picture of no more may be one digit that is broken
@@ -162,7 +161,7 @@ class Reader:
         """The digit in the form that programs get; `box` in fractions, `size` of the picture in pixels."""
         names, values = self.about.classes, found.probabilities
         second, first = map(int, np.argsort(values)[-2:])
-        doubtful = self.about.preparation == "ink" and (found.doubtful or names[first] == SEVEN)
+        doubtful = self.about.preparation == "ink" and found.doubtful
         least = max(self.about.threshold, SURE) if doubtful else self.about.threshold
         if self.accept_all:
             least = 0.0

@@ -84,6 +84,7 @@ class Augmentation(Section):
     shear: float = Field(default=0.0, ge=0, le=1)  # pixels per pixel, along each row
     flip: float = Field(default=0.0, ge=0, le=1)  # fraction of the images that is mirrored, left to right
     stroke: float = Field(default=0.0, ge=0, le=1)  # pixels, on either side of each stroke, more or less
+    bands: float = Field(default=0.0, ge=0, le=1)  # fraction of the images with bands of another level at their sides
     blur: float = Field(default=0.0, ge=0, le=1)  # up to this fraction of a Gaussian of one pixel
     contrast: float = Field(default=0.0, ge=0, lt=1)  # up to this fraction lost; the paper is grey instead
     noise: float = Field(default=0.0, ge=0, le=1)  # standard deviation up to this, of full ink
@@ -111,7 +112,8 @@ class Training(Section):
     augmentation: Augmentation = Augmentation()
     plain_epochs: int = Field(default=0, ge=0)  # the last epochs, in which no image is changed
     printed: float = Field(default=0.0, ge=0, le=1)  # images drawn from fonts, per training image
-    out_of_class: float = Field(default=0.0, ge=0, le=1)  # made-up pictures of no class, and as many blurred images
+    penned: float = Field(default=0.0, ge=0, le=1)  # ones and sevens drawn with a pen, per training image
+    out_of_class: float = Field(default=0.0, ge=0, le=1)  # made-up pictures of no class, and blurred images
 
     @property
     def soft_targets(self) -> bool:

@@ -25,7 +25,11 @@ PREPARATION = {
 }
 LIBRARIES = ("tensorflow", "keras", "numpy", "onnx", "tf2onnx", "ai-edge-litert")
 
-MADE_UP = {"printed": "images drawn from fonts", "out_of_class": "pictures of no class, and as many blurred copies"}
+MADE_UP = {
+    "printed": "images drawn from fonts",
+    "penned": "ones and sevens drawn with a pen",
+    "out_of_class": "pictures of no class, and three quarters as many blurred copies",
+}
 
 CARD = """\
 # {title}: the recipe `{recipe}`

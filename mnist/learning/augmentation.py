@@ -61,6 +61,19 @@ def _widest(images: tf.Tensor) -> tf.Tensor:
     return tf.nn.max_pool2d(images, 3, 1, "SAME")
 
 
+def _banded(images: tf.Tensor, share: float, seed: tf.Tensor) -> tf.Tensor:
+    """A `share` of the images with bands at some sides, of up to a quarter, where ink and paper change places."""
+    rows, columns = images.shape[1:3]
+    draws = _draws(images, 6, seed)[:, :, None]
+    level = tf.where(draws[:, 0] < share, 1 - 0.7 * tf.square(draws[:, 1]), 0)[:, :, None, None]
+    wide = tf.maximum(2 * draws[:, 2:] - 1, 0) / 4  # of each side, half of the time none
+    down, right = tf.range(rows, dtype=tf.float32) + 0.5, tf.range(columns, dtype=tf.float32) + 0.5
+    beside = (right < columns * wide[:, 0]) | (right > columns * (1 - wide[:, 1]))
+    above = (down < rows * wide[:, 2]) | (down > rows * (1 - wide[:, 3]))
+    band = level * tf.cast(beside[:, None, :, None] | above[:, :, None, None], tf.float32)
+    return images + band - 2 * band * images
+
+
 def _blurred(images: tf.Tensor, bound: float, seed: tf.Tensor) -> tf.Tensor:
     """Each image mixed with up to `bound` of itself under a Gaussian of one pixel."""
     kernel = tf.constant([1, 4, 6, 4, 1], tf.float32) / 16
@@ -93,4 +106,4 @@ def _draws(images: tf.Tensor, count: int, seed: tf.Tensor, low: float = 0, high:
 
 
 MOVING = ("shift", "rotation", "zoom", "shear", "flip")
-CHANGES = {"stroke": _stroked, "blur": _blurred, "contrast": _paler, "noise": _noisy}
+CHANGES = {"stroke": _stroked, "bands": _banded, "blur": _blurred, "contrast": _paler, "noise": _noisy}

@@ -93,3 +93,50 @@ def shape(rng: np.random.Generator, _: object = None) -> Ink:
         return as_ink(image)
     pattern = (noise if rng.random() < 0.5 else texture)(rng)
     return as_ink(image) * (0.4 + 0.6 * np.asarray(Image.fromarray(pattern).resize(image.size)))
+
+
+def silhouette(rng: np.random.Generator, _: object = None) -> Ink:
+    """Something solid with two like halves, as a vase, a bag or a shirt, plain or patterned, at times with a handle."""
+    heights = np.concatenate([[0], np.sort(rng.uniform(0.05, 0.95, int(rng.integers(1, 6)))), [1]])
+    widths = rng.uniform(0.15, 1, len(heights)) * rng.uniform(0.25, 0.5)
+    rows, middle = 4 + heights * (SIDE - 8), SIDE / 2
+    left = [(middle - SIDE * width, row) for width, row in zip(widths, rows, strict=True)]
+    image = Image.new("L", (SIDE, SIDE))
+    draw, level = ImageDraw.Draw(image), int(rng.integers(100, 256))
+    draw.polygon([*left, *((SIDE - column, row) for column, row in reversed(left))], level)
+    if rng.random() < 0.3:
+        reach, rise = (SIDE * rng.uniform(0.1, 0.3, 2)).tolist()
+        box = (middle - reach, rows[0] - rise, middle + reach, rows[0] + rise)
+        draw.arc(box, 180, 360, level, int(rng.integers(1, 5)))
+    if rng.random() < 0.5:
+        return as_ink(image)
+    pattern = (noise if rng.random() < 0.5 else texture)(rng)
+    return as_ink(image) * (0.6 + 0.4 * np.asarray(Image.fromarray(pattern).resize(image.size)))
+
+
+def plus(rng: np.random.Generator) -> Ink:
+    """Two lines that cross, one of them level."""
+    return _crossed(rng, 0)
+
+
+def cross(rng: np.random.Generator) -> Ink:
+    """Two lines that cross, both of them slanted."""
+    return _crossed(rng, math.pi / 4)
+
+
+def _crossed(rng: np.random.Generator, turn: float) -> Ink:
+    image = Image.new("L", (2 * SIDE, 2 * SIDE))
+    draw, pen = ImageDraw.Draw(image), int(rng.integers(2, 9))
+    for angle in np.array([turn, turn + math.pi / 2]) + rng.uniform(-0.2, 0.2, 2):
+        x, y = 18 * math.cos(angle) * rng.uniform(0.6, 1), 18 * math.sin(angle) * rng.uniform(0.6, 1)
+        draw.line((SIDE - x, SIDE - y, SIDE + x, SIDE + y), 255, pen)
+    return as_ink(slanted(image, rng))
+
+
+def comma(rng: np.random.Generator) -> Ink:
+    """A round head with a tail."""
+    image = Image.new("L", (2 * SIDE, 2 * SIDE))
+    draw, pen, head, length = ImageDraw.Draw(image), int(rng.integers(2, 9)), rng.uniform(6, 10), rng.uniform(14, 30)
+    draw.ellipse((SIDE - head, SIDE - head, SIDE + head, SIDE + head), 255)
+    draw.line((SIDE + head - pen / 2, SIDE, SIDE - head * rng.uniform(0, 1), SIDE + length), 255, pen)
+    return as_ink(slanted(image, rng))

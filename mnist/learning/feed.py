@@ -59,8 +59,10 @@ def feed(parts: list[Data], classes: int, training: Training, seed: int, start: 
 
         return tf.data.Dataset.from_tensor_slices(seeds).flat_map(epoch_batches).map(batch, num_parallel_calls=2)
 
-    changed = batches(seeds[start:plain], training.augmentation)
-    return without_autotune(changed.concatenate(batches(seeds[plain:], Augmentation())).prefetch(2))
+    made = batches(seeds[start:plain], training.augmentation)
+    if training.plain_epochs:
+        made = made.concatenate(batches(seeds[plain:], Augmentation()))
+    return without_autotune(made.prefetch(2))
 
 
 def in_order(data: Data, classes: int, training: Training) -> tf.data.Dataset:

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist.learning.drawings import Ink, noise, ruled, shape, strokes, texture
+from mnist.learning.drawings import Ink, comma, cross, noise, plus, ruled, shape, silhouette, strokes, texture
 from mnist.learning.fonts import TRAINED, character
 from mnist_reader.core.normalisation import FAINT, normalised, trimmed
 
 # What nobody takes for a digit; what is a class is left out.
 CHARACTERS = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwxy#%&@?!+=*<>{}[]$€£§~^"
+FOREIGN = "ΓΔΞΠΣΦΨΩζλψωБДЖИФЦЩЫЮЯ٢٣٤٧٨"  # letters and digits of other scripts, which look like no class
+SIGNS = {"+": plus, "x": cross, ",": comma}
 MIRRORED = {"3", "4", "6", "7", "9"}  # classes that are none in a mirror
 HALVED = {"2", "3", "5", "6", "8"}  # classes of which half is hardly one
 LEAST = 12  # pixels of ink; less is a speck
@@ -57,9 +59,24 @@ def out_of_class(count: int, examples: Examples, seed: int | np.ndarray, kinds: 
 
 def letter(rng: np.random.Generator, examples: Examples) -> Ink:
     """A letter or another character that is no class."""
-    known = [text for text in CHARACTERS if not {text.upper(), text.lower()} & set(examples.classes)]
-    font = str(rng.choice(examples.fonts))
-    return character(str(rng.choice(known)), font, rng)
+    return character(_no_class(CHARACTERS, rng, examples), str(rng.choice(examples.fonts)), rng)
+
+
+def foreign(rng: np.random.Generator, examples: Examples) -> Ink:
+    """A letter or a digit of another script."""
+    return character(_no_class(FOREIGN, rng, examples), str(rng.choice(["DejaVuSans", "DejaVuSans-Bold"])), rng)
+
+
+def sign(rng: np.random.Generator, examples: Examples) -> Ink:
+    """A plus, a cross or a comma, drawn with a pen."""
+    return SIGNS.get(_no_class(SIGNS, rng, examples), strokes)(rng)
+
+
+def _no_class(characters: Iterable[str], rng: np.random.Generator, examples: Examples) -> str:
+    """A character that is no class, neither as it is nor as a capital or a small letter; empty where there is none."""
+    names = set(examples.classes)
+    left = [text for text in characters if not {text.upper(), text.lower()} & names]
+    return str(rng.choice(left or [""]))
 
 
 def damaged(rng: np.random.Generator, examples: Examples) -> Ink:
@@ -111,7 +128,10 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "letters": Kind(3, letter),
+    "letters": Kind(9, letter),
+    "foreign": Kind(1, foreign),
+    "signs": Kind(1, sign),
+    "silhouettes": Kind(3, silhouette),
     "noise": Kind(1, noise),
     "textures": Kind(3, texture),
     "strokes": Kind(1, strokes),

@@ -14,6 +14,7 @@ class Purpose(IntEnum):
     OUT_OF_CLASS = 3  # pictures of no class
     BLUR = 4  # blurred copies of images
     PRINT = 5  # printed images
+    PEN = 6  # images drawn with a pen
 
 
 def derive_seed(seed: int, epoch: int, purpose: Purpose, index: int = 0) -> np.ndarray:

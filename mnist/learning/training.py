@@ -19,12 +19,13 @@ from mnist.learning.feed import NO_CLASS, Data, feed, in_order, split
 from mnist.learning.initial import start_from
 from mnist.learning.layers import class_of, unknown_argument
 from mnist.learning.out_of_class import Examples, out_of_class
+from mnist.learning.penned import penned
 from mnist.learning.printed import printed
 from mnist.learning.randomness import Purpose, derive_seed
 
+BLURRED = 0.75  # blurred copies for each out-of-class picture
 COMPILED: dict[str, Any] = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}  # for those who load it
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]  # of a history, in order
-NAMES = {"default": "bn_cnn"}  # what the model of a recipe is called in its files, where that is not the recipe's name
 
 
 class TrainingError(UserError):
@@ -66,8 +67,7 @@ def make_optimizer(training: Training, steps: int) -> keras.optimizers.Optimizer
 def build_model(recipe: Recipe, dataset: Dataset) -> keras.Sequential:
     """The recipe's network, uncompiled, with fresh weights that follow from the seed."""
     make_deterministic(recipe.seed)
-    name = NAMES.get(recipe.recipe, recipe.recipe)
-    return build(name, recipe.model, len(dataset.classes), dataset.size)
+    return build(recipe.recipe, recipe.model, len(dataset.classes), dataset.size)
 
 
 @contextmanager
@@ -122,6 +122,7 @@ def _train(
     steps = math.ceil(sum(len(x) for x, _ in parts) / training.batch_size)
     optimizer = make_optimizer(training, steps * training.epochs)
     model.compile(optimizer, **_for_fitting(training))
+    optimizer.build(model.trainable_variables)  # or Keras would trace the training step twice
     history = checkpoint.load(model)
     if history:
         on_epoch(history)
@@ -151,11 +152,14 @@ def _made_up(recipe: Recipe, dataset: Dataset, x: np.ndarray, y: np.ndarray) -> 
     seed, added = recipe.seed, round(recipe.train.out_of_class * len(x))
     if added:
         rng = np.random.default_rng(derive_seed(seed, 0, Purpose.BLUR))
-        chosen = rng.choice(len(x), added, replace=False)
+        chosen = rng.choice(len(x), round(BLURRED * added), replace=False)
         yield blurred(x[chosen], rng), y[chosen]
     if count := round(recipe.train.printed * len(x)):
         rng = np.random.default_rng(derive_seed(seed, 0, Purpose.PRINT))
         yield printed(count, dataset.classes, rng, dataset.size)
+    if count := round(recipe.train.penned * len(x)):
+        rng = np.random.default_rng(derive_seed(seed, 0, Purpose.PEN))
+        yield penned(count, dataset.classes, rng, dataset.size)
     if added:
         examples = Examples(x, y, dataset.classes)
         yield (

@@ -33,8 +33,11 @@ def test_the_card_says_how_good_the_model_is_and_what_it_was_made_from(facts, ti
 def test_the_card_says_which_images_were_made_up_and_where_the_training_started():
     assert made_up(recipe_of().train) == ""
     initial = InitialWeights(file="released/x.h5", sha256="0" * 64)
-    text = made_up(recipe_of(out_of_class=0.1, printed=0.03, initial_weights=initial.model_dump()).train)
-    assert all(words in text for words in ("3% images drawn from fonts", "10% pictures of no class", "`released/x.h5`"))
+    text = made_up(recipe_of(out_of_class=0.1, printed=0.03, penned=0.02, initial_weights=initial.model_dump()).train)
+    assert all(
+        words in text
+        for words in ("3% images drawn from fonts", "2% ones and sevens", "10% pictures of no class", "`released/x.h5`")
+    )
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,20 @@ def test_strokes_become_thicker_and_thinner_by_at_most_the_bound():
     assert widths.mean() == pytest.approx(4, abs=0.15)
 
 
+def test_a_share_of_the_images_has_ink_and_paper_changed_in_bands_of_up_to_a_quarter_at_their_sides():
+    paper, ink = (distorted(np.full((2048, 28, 28, 1), level, np.float32), bands=0.5)[..., 0] for level in (0, 1))
+    np.testing.assert_allclose(paper, 1 - ink, atol=1e-6)
+    assert not paper[:, 7:-7, 7:-7].any()
+    banded = paper.any(axis=(1, 2))
+    assert banded.mean() == pytest.approx(0.5 * (1 - 0.5**4), abs=0.03)  # a side has none half of the time
+    for side in (paper[:, 14, :7], paper[:, 14, :-8:-1], paper[:, :7, 14], paper[:, :-8:-1, 14]):
+        widths = (side > 0).sum(axis=1)
+        assert np.bincount(widths[widths > 0], minlength=8)[1:].min() > 0
+        assert (np.diff(side, axis=1) <= 0).all()  # without a gap
+    levels = paper.max(axis=(1, 2))[banded]
+    assert 0.3 <= levels.min() < 0.35 and levels.max() > 0.99
+
+
 def test_blur_goes_as_far_as_a_gaussian_of_one_pixel():
     found = distorted(dots(14, 14, n=512), blur=1.0)[..., 0]
     gaussian = ndimage.gaussian_filter(dots(14, 14, n=1)[0, ..., 0], 1)

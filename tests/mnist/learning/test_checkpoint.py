@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 ONE_CYCLE = quick()
 CONSTANT = quick(schedule="constant", optimizer={"SGD": {"momentum": 0.9}}, validation_split=0.0)
-MADE_UP = quick(label_smoothing=0.1, printed=0.2, out_of_class=0.2, plain_epochs=2)
+MADE_UP = quick(label_smoothing=0.1, printed=0.2, penned=0.2, out_of_class=0.2, plain_epochs=2)
 GOING_ON = "going on after epoch 1 of 3"
 
 

@@ -38,6 +38,18 @@ def test_a_sign_that_is_a_class_is_never_drawn(examples):
     assert min(spread) > 20  # a hash, not a point or a dash
 
 
+def test_signs_that_are_classes_are_not_drawn(examples):
+    left, corner = {}, {}
+    for drawn, classes in {"+": ["x", ","], "x": ["+", ","], ",": ["+", "X"]}.items():
+        mean = out_of_class(100, examples._replace(classes=classes), 0, ["signs"]).mean(axis=0)
+        left[drawn], corner[drawn] = mean[12:16, 6].mean(), mean[6:8, 6:8].mean()
+    assert left["+"] > 4 * corner["+"] and corner["x"] > 4 * left["x"] and max(left[","], corner[","]) < 40
+
+
+def test_where_all_signs_are_classes_something_else_is_drawn(examples):
+    assert len(out_of_class(5, examples._replace(classes=["+", "X", ","]), 0, ["signs"])) == 5
+
+
 def test_images_without_ink_do_not_stop_it():
     blank = Examples(np.zeros((4, 28, 28), np.uint8), np.array([2, 3, 6, 8]), CLASSES)
     assert out_of_class(20, blank, 0, ["damaged", "touching"]).any(axis=(1, 2)).all()

@@ -98,7 +98,7 @@ def test_the_default_network_has_the_layers_of_the_publication(load):
     named = [layer for layer in model.layers if layer.name in BN_CNN]
     assert [layer.name for layer in named] == list(BN_CNN)
     assert {layer.name: (type(layer).__name__, layer.output.shape[1:]) for layer in named} == BN_CNN
-    assert (model.name, model.input_shape) == ("bn_cnn", (None, 28, 28, 1))
+    assert (model.name, model.input_shape) == ("default", (None, 28, 28, 1))
     assert [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"] == [0.2, 0.4]
 
 
