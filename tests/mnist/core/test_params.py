@@ -58,7 +58,8 @@ def test_a_good_recipe_gives_its_values_and_the_defaults(path):
     augmentation = train.pop("augmentation")
     assert augmentation.pop("shift") == 1.0 and set(augmentation.values()) == {0.0}
     given = {"epochs": 1, "batch_size": 8, "optimizer": {"Adam": {}}, "learning_rate": 0.01}
-    zeros = dict.fromkeys(("label_smoothing", "validation_split", "plain_epochs", "printed", "out_of_class"), 0)
+    shares = ("label_smoothing", "validation_split", "printed", "penned", "out_of_class")
+    zeros = dict.fromkeys(("plain_epochs", *shares), 0)
     assert train == given | zeros | {"schedule": "one_cycle", "warm_up": 0.3, "initial_weights": None}
 
 
