@@ -1,4 +1,4 @@
-"""Noise, textures, lines and shapes: pictures of nothing, drawn at random. Each function returns a margin as well."""
+"""Noise, textures, lines, shapes and signs: pictures of no class, drawn at random."""
 
 import math
 
@@ -89,10 +89,13 @@ def shape(rng: np.random.Generator, _: object = None) -> Ink:
             draw.ellipse(corners, level)
         else:
             draw.polygon(rng.uniform(0, SIDE, (rng.integers(3, 8), 2)).ravel().tolist(), level)
-    if rng.random() < 0.4:
-        return as_ink(image)
+    return as_ink(image) if rng.random() < 0.4 else _patterned(image, 0.4, rng)
+
+
+def _patterned(image: Image.Image, least: float, rng: np.random.Generator) -> Ink:
+    """The image's ink, of which a pattern leaves this fraction or more."""
     pattern = (noise if rng.random() < 0.5 else texture)(rng)
-    return as_ink(image) * (0.4 + 0.6 * np.asarray(Image.fromarray(pattern).resize(image.size)))
+    return as_ink(image) * (least + (1 - least) * np.asarray(Image.fromarray(pattern).resize(image.size)))
 
 
 def silhouette(rng: np.random.Generator, _: object = None) -> Ink:
@@ -108,10 +111,7 @@ def silhouette(rng: np.random.Generator, _: object = None) -> Ink:
         reach, rise = (SIDE * rng.uniform(0.1, 0.3, 2)).tolist()
         box = (middle - reach, rows[0] - rise, middle + reach, rows[0] + rise)
         draw.arc(box, 180, 360, level, int(rng.integers(1, 5)))
-    if rng.random() < 0.5:
-        return as_ink(image)
-    pattern = (noise if rng.random() < 0.5 else texture)(rng)
-    return as_ink(image) * (0.6 + 0.4 * np.asarray(Image.fromarray(pattern).resize(image.size)))
+    return as_ink(image) if rng.random() < 0.5 else _patterned(image, 0.6, rng)
 
 
 def plus(rng: np.random.Generator) -> Ink:
