@@ -122,7 +122,7 @@ def _train(
     steps = math.ceil(sum(len(x) for x, _ in parts) / training.batch_size)
     optimizer = make_optimizer(training, steps * training.epochs)
     model.compile(optimizer, **_for_fitting(training))
-    optimizer.build(model.trainable_variables)  # or Keras would trace the training step twice
+    optimizer.build(model.trainable_variables)  # or Keras would trace the first step twice
     history = checkpoint.load(model)
     if history:
         on_epoch(history)
@@ -141,9 +141,9 @@ def _train(
 
 
 def _for_fitting(training: Training) -> dict[str, Any]:
-    """Loss and metric for the targets that the feed gives."""
+    """Loss and metric for the targets that the feed gives; a metric by name would be made in the first step's trace."""
     if not training.soft_targets:
-        return COMPILED
+        return COMPILED | {"metrics": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]}
     return {"loss": "categorical_crossentropy", "metrics": [_Accuracy(name="accuracy")]}
 
 

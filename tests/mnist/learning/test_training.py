@@ -137,10 +137,11 @@ def test_made_up_images_are_trained_on_and_those_of_no_class_have_no_part_in_the
         assert int(run[0].optimizer.iterations) == 2  # 54, 27 and 27 images
 
 
-def test_a_training_step_with_soft_targets_is_traced_once(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_training_step_is_traced_once(data, tmp_path, monkeypatch, smoothing):
     traced, step = [], keras.Sequential.train_step
     monkeypatch.setattr(keras.Sequential, "train_step", lambda model, batch: traced.append(1) or step(model, batch))
-    with training_run(quick(LINEAR, epochs=2, label_smoothing=0.1), DATASET, data, tmp_path):
+    with training_run(quick(LINEAR, epochs=2, label_smoothing=smoothing), DATASET, data, tmp_path):
         assert traced == [1]
 
 
