@@ -15,9 +15,11 @@ from mnist.core.files import write_table
 from mnist.core.params import load_dataset
 from mnist.core.paths import TRAIN_CSV
 from mnist.core.scoring import is_right
+from mnist.core.sections import Dataset, Recipe
 from mnist.core.table import read_csv
 from mnist.data.figures import misclassified, save
 from mnist.learning.backend import keras_session
+from mnist.learning.feed import Data
 from mnist.learning.model import predict
 from mnist.learning.training import training_run
 from studies.paths import RESULTS, STUDIES
@@ -39,22 +41,23 @@ class Doubt(NamedTuple):
 @keras_session()
 def main() -> None:
     """Train, ask, and write the table and the picture."""
+    recipe, dataset = recipe_named("brisk"), load_dataset("mnist")
     images, labels = read_csv(TRAIN_CSV)
-    probabilities = np.empty((len(images), 10), np.float32)
+    probabilities = np.empty((len(images), len(dataset.classes)), np.float32)
     for fold in range(FOLDS):
-        probabilities[fold::FOLDS] = answers_without(fold, images, labels)
+        probabilities[fold::FOLDS] = answers_without(fold, recipe, dataset, (images, labels))
     doubts = sorted(doubtful(probabilities, labels), key=lambda doubt: doubt.label_probability)
     write_table(RESULTS / "doubtful.csv", doubts, Doubt._fields)
-    classes = load_dataset("mnist").classes
-    save(misclassified(images, labels, probabilities, classes, most=100), RESULTS / "doubtful.png")
+    save(misclassified(images, labels, probabilities, dataset.classes, most=100), RESULTS / "doubtful.png")
     print(f"{len(doubts)} of {len(labels)} labels are not the most likely one")
 
 
-def answers_without(fold: int, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def answers_without(fold: int, recipe: Recipe, dataset: Dataset, data: Data) -> np.ndarray:
     """Probabilities `(n, classes)` for every fifth image, from a training on all others."""
+    images, labels = data
     others = np.arange(len(images)) % FOLDS != fold
-    data = images[others], labels[others]
-    with training_run(recipe_named("brisk"), load_dataset("mnist"), data, STUDIES / f"doubtful-{fold}") as (model, _):
+    rest = images[others], labels[others]
+    with training_run(recipe, dataset, rest, STUDIES / f"doubtful-{fold}") as (model, _):
         return predict(model, images[~others])
 
 
