@@ -37,6 +37,16 @@ def unknown_argument(kind: Any, arguments: Iterable[str]) -> str:
     return f"unknown argument '{unknown[0]}'{nearest(unknown[0], known)}" if unknown else ""
 
 
+def refuse_foreign_code(config: Any) -> None:
+    """Raise ValueError where a configuration names a class outside Keras, or one that carries code or files."""
+    if isinstance(config, dict):
+        name, module = config.get("class_name"), config.get("module") or "keras"
+        if name in REFUSED_LAYERS or str(module).split(".")[0] != "keras":
+            raise ValueError(f"expected a class of Keras without code of its own, found {module}.{name}")
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else []:
+        refuse_foreign_code(part)
+
+
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer, but training on images in one operation of TensorFlow instead of Keras 3.15's ten.
 

@@ -8,7 +8,7 @@ import numpy as np
 from mnist.core.errors import UserError, first_line
 from mnist.learning.backend import keras, tf
 from mnist.learning.feed import BATCH, without_autotune
-from mnist.learning.keras2 import is_keras_2
+from mnist.learning.keras2 import is_keras_2, load_keras_2
 from mnist_reader.core.pixels import scale
 
 
@@ -30,11 +30,12 @@ def load_model(path: Path, compile: bool = True) -> keras.Model:
             "train`"
         )
     try:
-        whole = compile and not (path.suffix == ".h5" and is_keras_2(path))
-        model = keras.models.load_model(path, compile=whole)
+        if is_keras_2(path):
+            return load_keras_2(path)
+        model = keras.models.load_model(path, compile=compile)
         if not isinstance(model, keras.Model):
             raise TypeError(f"found a {type(model).__name__}")
-        if whole and path.suffix == ".h5":
+        if compile and path.suffix == ".h5":
             _restore_optimizer(model, path)
     except Exception as error:  # Keras, zipfile and HDF5 raise whatever they stumble over
         raise ModelError(f"{path}: expected a Keras model: {first_line(error)}") from None

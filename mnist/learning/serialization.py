@@ -11,7 +11,7 @@ from mnist.core.errors import first_line
 from mnist.learning.architecture import ArchitectureError
 from mnist.learning.backend import keras
 from mnist.learning.keras2 import from_keras_2, is_version_1_or_2
-from mnist.learning.layers import REFUSED_LAYERS
+from mnist.learning.layers import refuse_foreign_code
 
 
 def to_json(model: keras.Model) -> str:
@@ -59,7 +59,7 @@ def _mapping(config: Any, what: str) -> dict[str, Any]:
     if not isinstance(config, dict) or not {"class_name", "config"} <= config.keys():
         raise ArchitectureError(f"{what}: expected a mapping with class_name and config, found none")
     plain = {key: value for key, value in config.items() if key != "compile_config"}
-    _refuse_foreign_code(plain)
+    refuse_foreign_code(plain)
     return plain
 
 
@@ -88,15 +88,3 @@ def _scalar(loader: _PlainLoader, node: Any) -> Any:
 
 for _tag, _constructor in (("tuple", _sequence), ("unicode", _scalar), ("str", _scalar)):
     _PlainLoader.add_constructor(f"tag:yaml.org,2002:python/{_tag}", _constructor)
-
-
-def _refuse_foreign_code(config: Any) -> None:
-    """Raise ArchitectureError where a configuration names a class outside Keras, or one that carries code or files."""
-    if isinstance(config, dict):
-        name, module = config.get("class_name"), config.get("module") or "keras"
-        if name in REFUSED_LAYERS or str(module).split(".")[0] != "keras":
-            raise ArchitectureError(
-                f"architecture: expected a class of Keras without code of its own, found {module}.{name}"
-            )
-    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else []:
-        _refuse_foreign_code(part)

@@ -1,7 +1,9 @@
-"""Files that Keras 2 wrote: HDF5 weights and YAML with Python tags."""
+"""Files that Keras 2 wrote: HDF5, zip archives, and YAML with Python tags."""
 
+import io
 import json
 import re
+import zipfile
 
 import h5py
 import numpy as np
@@ -10,7 +12,7 @@ import yaml
 
 from mnist.core.params import load_recipe
 from mnist.learning.architecture import build
-from mnist.learning.model import load_model, predict
+from mnist.learning.model import ModelError, load_model, predict
 from mnist.learning.serialization import from_yaml
 from tests.conftest import ROOT
 
@@ -117,3 +119,159 @@ def test_a_whole_model_of_keras_2_is_loaded_without_its_optimizer(tmp_path):
         weights.copy(weights, file, "model_weights")
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
     assert np.array_equal(predict(load_model(path), images), predict(model, images))
+
+
+RNG = np.random.default_rng(7)
+CONV, BIAS = RNG.normal(size=(28, 28, 1, 3)).astype(np.float32), RNG.normal(size=3).astype(np.float32)
+DENSE, OFFSET = RNG.normal(size=(3, 10)).astype(np.float32), RNG.normal(size=10).astype(np.float32)
+IMAGES = RNG.integers(0, 256, (6, 28, 28), np.uint8)
+
+
+def expected():
+    """What the model of these weights answers: one convolution as large as the image, then a softmax."""
+    powers = np.exp((np.einsum("nrc,rck->nk", IMAGES / 255, CONV[:, :, 0]) + BIAS) @ DENSE + OFFSET)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def layer(kind, name, **config):
+    return {"class_name": kind, "config": {"name": name, "trainable": True, "dtype": "float32", **config}}
+
+
+# As Keras 2.3.1, 2.13.1 and 2.15 wrote the layers, with fewer arguments.
+FIRST = layer("Conv2D", "conv2d_7", filters=3, kernel_size=[28, 28], padding="valid", activation="linear")
+SHAPED = layer(
+    "Conv2D", "conv2d_7", batch_input_shape=[None, 28, 28, 1], filters=3, kernel_size=[28, 28], use_bias=True
+)
+REST = [layer("Flatten", "flatten_2"), layer("Dense", "dense_9", units=10, activation="softmax")]
+INPUT = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 28, 28, 1], "name": "input_1"}}
+WRONG = {"kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}}, "groups": 1}  # of Keras 2.13
+VARS = {"conv2d": [CONV, BIAS], "dense": [DENSE, OFFSET]}
+
+
+def sequential(*layers, **config):
+    return {"class_name": "Sequential", "config": {"name": "sequential_3", "layers": list(layers), **config}}
+
+
+def graph(*layers, inner=0):
+    """A functional model whose layers follow one another; `inner` is the use of a model within it, as it counted."""
+    nodes, before = [], []
+    for each in layers:
+        nodes.append({**each, "name": each["config"]["name"], "inbound_nodes": before})
+        use = inner if each["class_name"] == "Sequential" else 0
+        before = [[[each["config"]["name"], use, 0, {}]]]
+    ends = {"input_layers": [["input_1", 0, 0]], "output_layers": [before[0][0][:3]]}
+    return {"class_name": "Functional", "config": {"name": "model_1", "layers": nodes, **ends}}
+
+
+def write_whole_h5(path, config, version):
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"], file.attrs["backend"] = version, "tensorflow"
+        weights = file.create_group("model_weights")
+        weights.attrs["layer_names"] = [b"conv2d_7", b"flatten_2", b"dense_9"]
+        for name, values in (("conv2d_7", VARS["conv2d"]), ("flatten_2", []), ("dense_9", VARS["dense"])):
+            group = weights.create_group(name)
+            names = [f"{name}/{part}:0" for part, _ in zip(("kernel", "bias"), values, strict=False)]
+            group.attrs["weight_names"] = [part.encode() for part in names]
+            for part, value in zip(names, values, strict=True):
+                group[part] = value
+
+
+def write_archive(path, config, version, groups):
+    """A `.keras` file of Keras 2: the weights of each layer in the group of this name."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for name, values in groups.items():
+            for number, value in enumerate(values):
+                file[f"{name}/vars/{number}"] = value
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": version, "date_saved": "2023-07-01@12:00:00"}))
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", content.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("config", "version"),
+    [
+        (sequential(SHAPED, *REST), "2.3.1"),
+        (sequential(FIRST, *REST, build_input_shape=[None, 28, 28, 1]), "2.3.1"),
+        (sequential(FIRST, *REST), "2.3.1"),  # an InputLayer, which it left out, and the shape with it
+        ({**sequential(SHAPED, *REST), "config": [SHAPED, *REST]}, "2.1.6-tf"),
+        (sequential(INPUT, SHAPED, *REST), "2.13.1"),
+        (graph(INPUT, FIRST, *REST), "2.15.0"),
+    ],
+    ids=["shape in the first layer", "shape beside", "no shape", "list", "shape twice", "functional"],
+)
+def test_whole_models_in_hdf5_are_loaded(tmp_path, config, version):
+    write_whole_h5(tmp_path / "old.h5", config, version)
+    assert np.allclose(predict(load_model(tmp_path / "old.h5"), IMAGES), expected(), atol=1e-5)
+
+
+def of_keras(config, module="keras.layers"):
+    """The configuration with the modules that Keras 2.13 and later name."""
+    if isinstance(config, list):
+        return [of_keras(part) for part in config]
+    if not (isinstance(config, dict) and "class_name" in config):
+        return config
+    layers = {key: of_keras(value) for key, value in config["config"].items()}
+    return {**config, "module": module, "registered_name": None, "config": layers}
+
+
+@pytest.mark.parametrize("version", ["2.13.1", "2.15.0"])
+@pytest.mark.parametrize("form", ["Sequential", "functional", "nested"])
+def test_archives_of_keras_2_are_loaded(tmp_path, version, form):
+    root = "_layer_checkpoint_dependencies" if version == "2.13.1" else "layers"
+    groups = {f"{root}/{name}": values for name, values in VARS.items()}
+    if form == "nested":
+        inner = {**sequential(INPUT, FIRST, REST[0]), "name": "sequential_3"}
+        config = graph(INPUT, inner, REST[1], inner=1)
+        groups[f"{root}/sequential/{root}/conv2d"] = groups.pop(f"{root}/conv2d")
+    else:
+        config = (sequential if form == "Sequential" else graph)(INPUT, FIRST, *REST)
+    config = of_keras(config, "keras" if form == "Sequential" else "keras.src.engine.functional")
+    write_archive(tmp_path / "old.keras", config, version, groups)
+    assert np.allclose(predict(load_model(tmp_path / "old.keras"), IMAGES), expected(), atol=1e-5)
+
+
+@pytest.mark.parametrize("names", [("dense", "dense_1", "dense_2"), ("dense", "dense_2", "dense_10")])
+def test_layers_of_one_class_get_their_own_weights_of_an_archive(tmp_path, names):
+    """Keras 2.13 left numbers out. The first two layers here swap the numbers that they get; the third does nothing."""
+    swap, nothing = np.eye(10, dtype=np.float32)[::-1], np.eye(10, dtype=np.float32)
+    layers = [layer("Dense", f"any_{n}", units=10, use_bias=False, activation="linear") for n in range(3)]
+    config = of_keras(
+        sequential(INPUT, FIRST, REST[0], layer("Dense", "to_10", units=10), *layers, layer("Softmax", "s"))
+    )
+    first, *others = names
+    groups = {"conv2d": [CONV, BIAS], first: [DENSE, OFFSET], f"{first}_20": [nothing]}
+    groups |= dict(zip(others, ([swap], [swap]), strict=True))
+    write_archive(tmp_path / "old.keras", config, "2.15.0", {f"layers/{name}": part for name, part in groups.items()})
+    assert np.allclose(predict(load_model(tmp_path / "old.keras"), IMAGES), expected(), atol=1e-5)
+
+
+def test_arguments_without_effect_are_passed_over(tmp_path):
+    """Keras 2.13 and 2.15 wrote them for depthwise and separable convolutions; Keras 3 refuses them."""
+    separable = layer("SeparableConv2D", "separable", filters=3, kernel_size=[28, 28], use_bias=True, **WRONG)
+    depth, point = CONV[..., :1], np.ones((1, 1, 1, 3), np.float32)
+    config, groups = of_keras(sequential(INPUT, separable, *REST)), {"layers/separable_conv2d": [depth, point, BIAS]}
+    groups["layers/dense"] = [DENSE, OFFSET]
+    write_archive(tmp_path / "old.keras", config, "2.15.0", groups)
+    powers = np.exp(((IMAGES / 255 * CONV[:, :, 0, 0]).sum(axis=(1, 2))[:, None] + BIAS) @ DENSE + OFFSET)
+    wanted = powers / powers.sum(axis=1, keepdims=True)
+    assert np.allclose(predict(load_model(tmp_path / "old.keras"), IMAGES), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (sequential(INPUT, layer("Lambda", "code", function=["4wEAAAA=", None, None]), *REST), "found keras.Lambda"),
+        (sequential(INPUT, {**FIRST, "module": "os"}, *REST), "found os.Conv2D"),
+        (sequential(INPUT, FIRST, layer("Dense", "dense_9", units=11)), ""),
+        (sequential(), ""),
+        ({"class_name": "Sequential"}, ""),
+    ],
+)
+def test_what_is_no_model_or_brings_code_is_refused_in_one_line(tmp_path, config, line):
+    for name, write in (("old.h5", write_whole_h5), ("old.keras", lambda *given: write_archive(*given, VARS))):
+        write(tmp_path / name, config, "2.13.1")
+        with pytest.raises(ModelError, match=f"{name}: expected a Keras model: [^\n]*{line}"):
+            load_model(tmp_path / name)
