@@ -28,6 +28,7 @@ def main() -> None:
         with atomic(MODEL) as scratch:
             scratch.write_bytes(hdf5(model))
             inputs.check()
+        write_history(history)  # also where there was no epoch
         write_json(METRICS / "train.json", {"parameters": model.count_params()} | metrics_of(history))
 
 
@@ -38,8 +39,9 @@ def write_history(history: History) -> None:
 
 def metrics_of(history: History) -> dict[str, float]:
     """The last epoch's figures, under names that no other metrics file has; those of validation where there is one."""
+    figures = history[-1] if history else {}
     names = {"loss": "train_loss", "accuracy": "train_accuracy", "val_loss": "val_loss", "val_accuracy": "val_accuracy"}
-    return {new: history[-1][name] for name, new in names.items() if name in history[-1]}
+    return {new: figures[name] for name, new in names.items() if name in figures}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What a recipe and a data set may say: frozen models that check their values, without importing TensorFlow."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from mnist_reader.core.pixels import LARGEST, SHAPE, SMALLEST, Shape
 
@@ -91,7 +91,7 @@ class Augmentation(Section):
 
 
 class InitialWeights(Section):
-    """An earlier model, whose layers are taken where they fit."""
+    """An earlier model, whose layers are taken where they fit, or all of it where a recipe has no `model`."""
 
     file: str = Field(pattern=r"^[\w./-]+\.(h5|keras)$")
     sha256: Sha256  # of that file, so that a changed file is noticed
@@ -100,7 +100,7 @@ class InitialWeights(Section):
 class Training(Section):
     """How a network is trained."""
 
-    epochs: int = Field(ge=1, le=100_000)
+    epochs: int = Field(ge=0, le=100_000)  # 0 leaves the initial weights as they are
     batch_size: int = Field(ge=1, le=1_000_000)  # images
     optimizer: Optimizer  # a class of keras.optimizers and its arguments
     learning_rate: float = Field(ge=1e-12)  # constant, or the peak of the cycle
@@ -144,4 +144,13 @@ class Recipe(Section):
     train: Training
     export: Export
     published: Published | None = None
-    model: list[Layer] = Field(min_length=1)
+    model: list[Layer]  # none: the network of the initial weights' file
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> Self:
+        given = self.train.initial_weights is not None
+        if not (self.model or given):
+            raise ValueError("model: expected a layer, or train.initial_weights, whose network is taken; found neither")
+        if not (self.train.epochs or given):
+            raise ValueError("train.epochs: expected 1 or more, or train.initial_weights, which are kept; found 0")
+        return self

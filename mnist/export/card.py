@@ -34,8 +34,7 @@ MADE_UP = {
 CARD = """\
 # {title}: the recipe `{recipe}`
 
-{parameters:,} parameters, trained with seed {seed} on {num_training:,} images of `{dataset}`, with {num_validation:,}
-more held out for validation.{made_up}
+{parameters:,} parameters, {trained}
 
 ## Results on the {num_images:,} test images
 
@@ -122,12 +121,9 @@ def card(facts: Facts, proofs: list[Proof], formats: dict[str, Format]) -> str:
         **about._asdict(),
         recipe=recipe.recipe,
         dataset=recipe.dataset,
-        seed=recipe.seed,
         parameters=facts.source.model.count_params(),
-        num_training=facts.num_training,
-        num_validation=facts.num_validation,
         num_images=len(facts.labels),
-        made_up=made_up(recipe.train),
+        trained=trained(facts),
         shape=dataset.size,
         prepared=prepared(about.preparation, dataset.size),
         unsure=facts.evaluation.doubts(facts.labels).unsure,
@@ -147,6 +143,17 @@ def prepared(preparation: Preparation, shape: Shape) -> str:
     """How a picture becomes an image of this shape, in words."""
     box, middle = [round(BOX * side) for side in shape], tuple(side // 2 for side in shape)
     return PREPARATION[preparation].format(box=box, middle=middle)
+
+
+def trained(facts: Facts) -> str:
+    """How the weights came about, in words."""
+    recipe, initial = facts.recipe, facts.recipe.train.initial_weights
+    if initial and not recipe.train.epochs:
+        return f"made elsewhere and taken as it is from `{initial.file}`, SHA-256\n`{initial.sha256}`."
+    return (
+        f"trained with seed {recipe.seed} on {facts.num_training:,} images of `{recipe.dataset}`, with "
+        f"{facts.num_validation:,}\nmore held out for validation.{made_up(recipe.train)}"
+    )
 
 
 def made_up(training: Training) -> str:

@@ -67,11 +67,16 @@ def _check_model(model: keras.Sequential, classes: int, shape: Shape) -> None:
     shape_ = getattr(model, "output_shape", None)
     if shape_ != (None, classes):
         raise ValueError(f"expected output shape {(None, classes)}, found {shape_}")
+    check_answers(model, shape)
+    if not model.trainable_variables:
+        raise ValueError("expected weights to train, found none; is every layer `trainable: false`?")
+
+
+def check_answers(model: keras.Model, shape: Shape) -> None:
+    """Raise ValueError where a model's answers are no probabilities."""
     answer = np.asarray(model(np.linspace(0, 1, 2 * math.prod(shape), dtype=np.float32).reshape(2, *shape, 1)))
     if not (answer.min() >= 0 and np.allclose(answer.sum(axis=1), 1, atol=1e-3)):
         raise ValueError(f"expected probabilities (softmax), found sums {answer.sum(axis=1)}")
-    if not model.trainable_variables:
-        raise ValueError("expected weights to train, found none; is every layer `trainable: false`?")
 
 
 def _argument(key: str, value: Any) -> Any:

@@ -16,7 +16,7 @@ from mnist.learning.backend import keras, make_deterministic
 from mnist.learning.blurred import blurred
 from mnist.learning.checkpoint import Checkpoint, History
 from mnist.learning.feed import NO_CLASS, Data, feed, in_order, split
-from mnist.learning.initial import start_from
+from mnist.learning.initial import given_model, start_from
 from mnist.learning.layers import class_of, unknown_argument
 from mnist.learning.out_of_class import Examples, out_of_class
 from mnist.learning.penned import penned
@@ -64,10 +64,16 @@ def make_optimizer(training: Training, steps: int) -> keras.optimizers.Optimizer
         raise TrainingError(f"{where}: {unknown_argument(made, arguments) or first_line(error)}") from None
 
 
-def build_model(recipe: Recipe, dataset: Dataset) -> keras.Sequential:
-    """The recipe's network, uncompiled, with fresh weights that follow from the seed."""
+def build_model(recipe: Recipe, dataset: Dataset) -> keras.Model:
+    """The recipe's network, uncompiled, with its initial weights: an earlier model's, or those that the seed gives."""
     make_deterministic(recipe.seed)
-    return build(recipe.recipe, recipe.model, len(dataset.classes), dataset.size)
+    name, initial, classes = recipe.recipe, recipe.train.initial_weights, len(dataset.classes)
+    if initial and not recipe.model:
+        return given_model(initial, name, classes, dataset.size)
+    model = build(name, recipe.model, classes, dataset.size)
+    if initial:
+        start_from(initial, model)
+    return model
 
 
 @contextmanager
@@ -90,8 +96,8 @@ def training_run(
         on_epoch: called with the history so far after each epoch.
 
     Yields:
-        The compiled model, and a row for each epoch: `epoch`, `loss`, `accuracy`, `learning_rate` (at its end) and,
-        with a validation part, `val_loss`, `val_accuracy`.
+        The model, compiled if it was trained, and a row for each epoch: `epoch`, `loss`, `accuracy`, `learning_rate`
+        (at its end) and, with a validation part, `val_loss`, `val_accuracy`.
 
     Raises:
         ArchitectureError, TrainingError: the settings do not fit together, or the loss is no longer finite.
@@ -111,8 +117,8 @@ def _train(
 ) -> tuple[keras.Model, History]:
     training, classes = recipe.train, len(dataset.classes)
     model = build_model(recipe, dataset)
-    if training.initial_weights:
-        start_from(training.initial_weights, model)
+    if not training.epochs:
+        return model, []
     part, held_out = split(*data, training.validation_split)
     if not len(part[0]):
         raise TrainingError(

@@ -7,21 +7,22 @@ from mnist.core.params import ParamsError, load_dataset, load_recipe
 from tests.conftest import ROOT
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
-RECIPE = """\
+LAYERS = """
+  - Flatten: {}
+  - Dense: {units: 2, activation: softmax}
+"""
+RECIPE = f"""\
 recipe: small
 seed: 0
 dataset: digits
 train:
   epochs: 1
   batch_size: 8
-  optimizer: {Adam: {}}
+  optimizer: {{Adam: {{}}}}
   learning_rate: 0.01
-  augmentation: {shift: 1}
-export: {formats: [h5]}
-model:
-  - Flatten: {}
-  - Dense: {units: 2, activation: softmax}
-"""
+  augmentation: {{shift: 1}}
+export: {{formats: [h5]}}
+model:{LAYERS}"""
 DATASET = f"""\
 classes: ["0", "1"]
 sources: ["file:some/folder"]
@@ -86,7 +87,9 @@ MISTAKES = [  # what is replaced, by what, and the line that follows `some.yaml:
     ("seed: 0\n", "", "seed: expected a value, found nothing"),
     ("  batch_size: 8\n", "", "train.batch_size: expected a value, found nothing"),
     ("seed: 0", 'seed: "0"', "seed: expected to be a valid integer, found '0'"),
-    ("epochs: 1", "epochs: 0", "train.epochs: expected to be greater than or equal to 1, found 0"),
+    ("epochs: 1", "epochs: -1", "train.epochs: expected to be greater than or equal to 0, found -1"),
+    ("epochs: 1", "epochs: 0", "train.epochs: expected 1 or more, or train.initial_weights, which are kept; found 0"),
+    (LAYERS, " []", "model: expected a layer, or train.initial_weights, whose network is taken; found neither"),
     ("0.01", ".nan", "train.learning_rate: expected to be a finite number, found nan"),
     ("Adam: {}", "Adam: {epsilon: -1}", "train.optimizer: Adam.epsilon: expected at least 0, found -1"),
     ("Adam: {}", "Adam: {beta_1: x}", "train.optimizer.Adam.beta_1: expected to be a valid number, found 'x'"),
@@ -115,7 +118,7 @@ def test_a_mistake_is_one_line_with_its_dotted_key(path, old, new, line):
 
 
 def test_each_of_several_mistakes_has_its_line(path):
-    message = refusal(path, RECIPE.replace("seed: 0", "seed: x").replace("epochs: 1", "epochs: 0"))
+    message = refusal(path, RECIPE.replace("seed: 0", "seed: x").replace("epochs: 1", "epochs: -1"))
     keys = [line.removeprefix(f"{path}: ").partition(":")[0] for line in message.splitlines()]
     assert keys == ["seed", "train.epochs"]
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: what is taken from an earlier model, and what is not."""
+"""Fine-tuning, and models that were made elsewhere: what is taken of them, and what is not."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from mnist.core.files import sha256
 from mnist.core.sections import InitialWeights
 from mnist.learning.architecture import build
 from mnist.learning.backend import keras
-from mnist.learning.initial import InitialWeightsError, start_from
+from mnist.learning.initial import InitialWeightsError, given_model, start_from
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +94,68 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path, content, found
         path.write_bytes(content)
     with pytest.raises(UserError, match=rf"^{path}: expected [^\n]*{found}[^\n]*$"):
         start(path, keras.Sequential(), hashlib.sha256(content or b"").hexdigest())
+
+
+L = keras.layers
+WEIGHTS = np.random.default_rng(3).normal(size=(784, 10)).astype(np.float32)
+IMAGES = np.random.default_rng(4).random((5, 28, 28, 1)).astype(np.float32)
+
+
+def sequential(shape, *before, activation="softmax", classes=10):
+    """A linear model of one layer."""
+    last = L.Dense(classes, use_bias=False, activation=activation)
+    model = keras.Sequential([keras.Input(shape), *before, last])
+    last.set_weights([WEIGHTS[:, :classes]])
+    return model
+
+
+def functional():
+    inputs = keras.Input((28, 28, 1))
+    last = L.Dense(10, use_bias=False, activation="softmax")
+    model = keras.Model(inputs, last(L.Flatten()(inputs)))
+    last.set_weights([WEIGHTS])
+    return model
+
+
+def given(path, model):
+    model.save(path)
+    return given_model(
+        InitialWeights(file="some.h5", sha256=sha256(path)).model_copy(update={"file": str(path)}),
+        "given",
+        10,
+        (28, 28),
+    )
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: sequential((28, 28, 1), L.Flatten()),
+        lambda: sequential((28, 28), L.Flatten()),
+        lambda: sequential((784,)),
+        lambda: sequential((28, 28), L.Flatten(), activation=None),
+        functional,
+    ],
+    ids=["as ours", "without channels", "a row of pixels", "logits", "functional"],
+)
+def test_a_model_that_was_made_elsewhere_takes_images_and_gives_probabilities(tmp_path, model, suffix):
+    found = given(tmp_path / f"theirs.{suffix}", model())
+    assert (found.name, found.input_shape, found.output_shape) == ("given", (None, 28, 28, 1), (None, 10))
+    powers = np.exp(IMAGES.reshape(5, 784) @ WEIGHTS)
+    np.testing.assert_allclose(found.predict(IMAGES, verbose=0), powers / powers.sum(1, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (lambda: sequential((28, 28, 1), L.Flatten(), classes=9), r"found (None, 28, 28, 1) → (None, 9)"),
+        (lambda: sequential((14, 56, 2), L.Conv2D(1, 1), L.Flatten()), r"found (None, 14, 56, 2) → (None, 10)"),
+        (lambda: sequential((784,), activation="sigmoid"), "expected probabilities (softmax), found sums ["),
+    ],
+    ids=["other classes", "other images", "no probabilities"],
+)
+def test_a_model_of_other_images_or_answers_is_refused(tmp_path, model, found):
+    with pytest.raises(InitialWeightsError) as error:
+        given(tmp_path / "theirs.h5", model())
+    assert found in str(error.value) and str(error.value).startswith(f"{tmp_path}/theirs.h5: expected ")

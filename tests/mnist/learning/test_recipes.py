@@ -73,7 +73,20 @@ def load(tmp_path_factory):
 
 
 def test_each_recipe_has_a_known_number_of_parameters():
-    assert {path.stem for path in (ROOT / "recipes").glob("*.yaml")} == set(PARAMETERS)
+    assert {path.stem for path in (ROOT / "recipes").glob("*.yaml")} == {*PARAMETERS, "given"}  # which has none
+
+
+def test_a_given_model_keeps_its_weights_and_is_trained_on_where_there_are_epochs(load, real_digits, tmp_path):
+    recipe, dataset = load("given")
+    data = tuple(part[:IMAGES] for part in real_digits)
+    given = build_model(load_recipe(ROOT / "recipes/default.yaml"), dataset).get_weights()  # what `load` has written
+    with training_run(recipe, dataset, data, tmp_path) as (model, history):
+        assert (model.name, model.count_params(), history) == ("given", 330_730, [])
+        assert all(np.array_equal(a, b) for a, b in zip(given, model.get_weights(), strict=True))
+    longer = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": 1})})
+    with training_run(longer, dataset, data, tmp_path) as (model, history):
+        assert len(history) == 1
+        assert not any(np.array_equal(a, b) for a, b in zip(given, model.get_weights(), strict=True))
 
 
 @pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
