@@ -1,4 +1,4 @@
-"""The command `mnist-read`: read the digits in picture files.
+"""The command `mnist-read`: read the digits in picture files, and in tables of pixels.
 
 What the model is unsure of is marked: the picture may hold no digit at all.
 Exit code: 0, or 1 where a picture is empty or cannot be read; each of those has a line on standard error.
@@ -7,6 +7,7 @@ Exit code: 0, or 1 where a picture is empty or cannot be read; each of those has
 import argparse
 import csv
 import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -21,6 +22,7 @@ from mnist_reader.core.process import cores, drop_output, flush_output
 from mnist_reader.picture import FORMATS, PictureError, read_bytes
 from mnist_reader.reader import Reader, Reading
 from mnist_reader.show import ShowError, draw, picture_suffixes, save
+from mnist_reader.tables import PixelTableError, is_table, read_tables
 
 POOL_FROM = 512  # files; below, starting more processes costs more than it saves
 CHUNK = 16  # files that a process is given at a time
@@ -29,7 +31,7 @@ CHUNK = 16  # files that a process is given at a time
 class Answer(NamedTuple):
     """What the model says to one file; the fields are the columns of the output."""
 
-    file: str
+    file: str  # of a table, with `:` and the number of the image in it, from 1
     text: str  # the labels, each line of the page on a line of its own
     confidence: float  # probability that all of `text` is right, 0–1
     second: str  # the next most likely label; empty unless the picture shows one digit
@@ -60,7 +62,7 @@ def read_files(program: str, closed: bool) -> None:
         check_show(arguments.show, arguments.files, files)
     results = map(read, files) if len(files) < POOL_FROM else read_in_processes(files, make_reader)
     try:
-        arguments.write(answers(results, errors), files)
+        arguments.write(answers(itertools.chain.from_iterable(results), errors), files)
         flush_output()
     except BrokenPipeError:  # whoever reads the output has seen enough, as in `… | head`
         drop_output()
@@ -73,13 +75,15 @@ def parse(program: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=program,
         description="Read the digits in picture files: one digit, a row, or a page of several lines.",
-        epilog=f"Pictures: {', '.join(FORMATS)}, and HEIC if pillow-heif is installed.",
+        epilog=f"Pictures: {', '.join(FORMATS)}, and HEIC if pillow-heif is installed. Tables: CSV with a row of "
+        "pixels for each image, after its label if it has one; .npz as Keras' and MedMNIST's, whose test images are "
+        "read. Their images are taken as they are: white ink on black, of the model's size.",
     )
     parser.add_argument(
         "files",
         nargs="*",
-        help="pictures, or folders, whose pictures are read with those of the folders in them, sorted by name, without "
-        "hidden ones; - or none: one picture from standard input",
+        help="pictures, tables of pixels, or folders, whose pictures are read with those of the folders in them, "
+        "sorted by name, without hidden ones; - or none: one picture from standard input",
     )
     parser.add_argument("--model", type=Path, help="ONNX file (default: the one of this package or clone)")
     parser.add_argument("--accept-all", action="store_true", help="one digit a picture, and none is unsure")
@@ -133,14 +137,14 @@ def check_show(show: Path, names: list[str], files: list[str]) -> None:
     Raises:
         ShowError: one of these was asked for.
     """
-    if files != names or len(files) != 1:
-        found = f"{len(names)}" if len(names) > 1 else "a folder"
+    if files != names or len(files) != 1 or is_table(Path(files[0])):
+        found = f"{len(names)}" if len(names) > 1 else "a table" if files == names else "a folder"
         raise ShowError(f"--show {show}: expected one picture to draw on, found {found}")
     if show.resolve() == Path(files[0]).resolve():
         raise ShowError(f"--show {show}: expected a new picture, found the one that is read")
 
 
-def read_in_processes(files: list[str], make_reader: Callable[[], Reader]) -> Iterator[Result]:
+def read_in_processes(files: list[str], make_reader: Callable[[], Reader]) -> Iterator[list[Result]]:
     """Read files in order with all cores; each process has a reader of its own."""
     context = multiprocessing.get_context("spawn")
     try:
@@ -160,20 +164,34 @@ def _set_reader(make_reader: Callable[[], Reader]) -> None:
     _reader = make_reader()
 
 
-def _read_file(file: str) -> Result:
+def _read_file(file: str) -> list[Result]:
     return read_file(file, _reader)
 
 
-def read_file(file: str, reader: Reader, show: Path | None = None) -> Result:
+def read_file(file: str, reader: Reader, show: Path | None = None) -> list[Result]:
     """Read one file, and draw what was read to `show`; an error becomes its text, so that the others go on."""
+    if is_table(Path(file)):
+        return read_table(file, reader)
     try:
         content = read_bytes(file)
         reading = reader.read(content, file)
         if show:
             save(draw(content, reading), show)
     except (PictureError, ShowError) as error:
-        return None, str(error)
-    return answer(file, reading), f"{file}: expected a digit, found an empty picture" if reading.empty else ""
+        return [(None, str(error))]
+    return [(answer(file, reading), f"{file}: expected a digit, found an empty picture" if reading.empty else "")]
+
+
+def read_table(file: str, reader: Reader) -> list[Result]:
+    """Read the images of a table; of one with several parts, the test images."""
+    try:
+        tables = read_tables(Path(file), reader.classifier.shape)
+        images = tables.get("test") or next(iter(tables.values()))
+    except PixelTableError as error:
+        return [(None, str(error))]
+    except OSError as error:
+        return [(None, f"{file}: {error.strerror or error}")]
+    return [(answer(f"{file}:{row}", reading), "") for row, reading in enumerate(reader.read_images(images.x), 1)]
 
 
 def answers(results: Iterable[Result], errors: list[str]) -> Iterator[Answer]:
@@ -201,7 +219,7 @@ def answer(file: str, reading: Reading) -> Answer:
 def write_table(rows: Iterable[Answer], files: list[str]) -> None:
     """Print a table for people, as wide as the longest file name; a row of digits or a page ends its line."""
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    width = max(len(name) for name in ["file", *map(printable, files)])
+    width = max(len(printable(name)) + (len(":00000") if is_table(Path(name)) else 0) for name in ["file", *files])
     heading = f"{'file':{width}}  confidence          text      second choice\n"
     for row in rows:
         mark = "empty" if row.empty else "unsure" if row.unsure else ""

@@ -27,6 +27,7 @@ READ = 0.7  # with a mean confidence of more than this
 TURN = 3  # digits; a page with fewer is not turned,
 TURNED = 32  # digits, at most, are turned to see which way is up,
 BETTER = 0.15  # and turned it must have so much more mean confidence
+IMAGES = 512  # that are prepared already, at a time
 SAME = 0.6  # of the larger box is shared, if two looks saw the same digit
 
 
@@ -85,6 +86,17 @@ class Reader:
             PictureError: at the first picture that cannot be read.
         """
         yield from map(self.read, pictures)
+
+    def read_images(self, images: np.ndarray) -> Iterator[Reading]:
+        """Read images that are prepared already, as those of MNIST: one digit each, white ink on black.
+
+        Args:
+            images: `uint8` `(n, rows, columns)`, of the model's shape.
+        """
+        for start in range(0, len(images), IMAGES):
+            part = images[start : start + IMAGES]
+            for image, probabilities in zip(part, self.classifier(part), strict=True):
+                yield self._one(image, probabilities, (image.shape[1], image.shape[0]))
 
     def _upright(self, grey: GreyPicture) -> Reading:
         """The reading; of a page that lies on its side or its head, of the turned page."""
@@ -155,7 +167,11 @@ class Reader:
 
     def _single(self, image: np.ndarray, size: tuple[int, int]) -> Reading:
         (probabilities,) = self.classifier(image[None])
-        return Reading(((self._digit(Recognised(image, probabilities, (0, 0, 1, 1)), (0.0, 0.0, 1.0, 1.0), size),),))
+        return self._one(image, probabilities, size)
+
+    def _one(self, image: np.ndarray, probabilities: np.ndarray, size: tuple[int, int]) -> Reading:
+        found = Recognised(image, probabilities, (0, 0, 1, 1))
+        return Reading(((self._digit(found, (0.0, 0.0, 1.0, 1.0), size),),))
 
     def _digit(self, found: Recognised, box: Box, size: tuple[int, int]) -> Digit:
         """The digit in the form that programs get; `box` in fractions, `size` of the picture in pixels."""

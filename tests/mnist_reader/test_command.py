@@ -184,7 +184,7 @@ def test_where_there_is_no_shared_memory_many_files_are_read_in_one_process(fold
     names = [str(folder / f"{i % 10}.png") for i in range(20)]
     reader = functools.partial(command_module.Reader, folder / "linear.onnx")
     results = list(command_module.read_in_processes(names, reader))
-    assert [answer.text for answer, _ in results] == [Path(name).stem for name in names]
+    assert [answer.text for ((answer, _),) in results] == [Path(name).stem for name in names]
 
 
 @pytest.mark.parametrize("count", [400, 3000])  # 3,000 go to several processes
@@ -313,6 +313,7 @@ def test_show_draws_on_standard_input_and_on_an_empty_picture(folder, tmp_path):
     [
         ("out.png", ["1.png", "2.png"], "expected one picture to draw on, found 2"),
         ("out.png", ["folder"], "expected one picture to draw on, found a folder"),
+        ("out.png", ["1.csv"], "expected one picture to draw on, found a table"),
         ("out.png", ["nowhere"], "expected a readable file, found"),
         ("1.png", ["1.png"], "expected a new picture, found the one that is read"),
         ("out.txt", ["1.png"], "expected a name that ends in .png, .jpg or the like, found 'out.txt'"),
@@ -328,3 +329,56 @@ def test_what_show_cannot_do_is_said_in_one_line(folder, tmp_path, target, names
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (1, b"", 1)
     assert expected in done.stderr.decode()
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def write_table_of(path, labels):
+    """The digits 0 to 9 as a table of pixels, written without the code under test."""
+    images = np.stack([digit_image(render(image)) for image in DIGITS[10:20]])
+    if path.suffix == ".npz":
+        names = {"Keras": "x_test", "MedMNIST": "test_images", "one array": "anything"}
+        train = {"Keras": {"x_train": images[:1]}, "MedMNIST": {"train_images": images[:1]}, "one array": {}}
+        np.savez(path, **{names[labels]: images}, **train[labels])
+        return
+    rows = [[*([digit] if labels else []), *image.ravel().tolist()] for digit, image in enumerate(images)]
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("test.csv", False), ("TRAIN.CSV", True), ("a.npz", "Keras"), ("a.npz", "MedMNIST"), ("a.npz", "one array")],
+)
+def test_a_table_of_pixels_is_read_image_by_image(folder, weights, tmp_path, name, labels):
+    write_table_of(tmp_path / name, labels)
+    done = read(folder, "--csv", tmp_path / name)
+    assert (done.returncode, done.stderr) == (0, b"")
+    rows = rows_of(done)
+    assert [(row["file"], row["text"]) for row in rows] == [(f"{tmp_path / name}:{n + 1}", str(n)) for n in range(10)]
+    expected = softmax(np.stack([digit_image(folder / f"{digit}.png") for digit in range(10)]), weights).max(axis=1)
+    assert np.allclose([float(row["confidence"]) for row in rows], expected, atol=1e-5)
+
+
+def test_a_table_stands_beside_pictures_and_its_lines_are_aligned(folder, tmp_path):
+    write_table_of(tmp_path / "test.csv", labels=False)
+    done = read(folder, "--accept-all", tmp_path / "test.csv", folder / "3.png")
+    lines = done.stdout.decode().splitlines()[1:]
+    assert [line.split()[2] for line in lines] == [*"0123456789", "3"]
+    assert len({line.index("%") for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("gone.csv", None, "No such file or directory"),
+        ("scores.csv", b"name,score\nAda,1\n", "expected 784 columns, for 28×28 pixels, or 785, with a lab"),
+        ("half.csv", b"0," * 783 + b"0\n0,0\n", "expected integers from 0 to 255: the number of columns changed from"),
+        ("large.csv", b"0," * 783 + b"256\n", "expected integers from 0 to 255: could not convert string '256'"),
+        ("damaged.npz", b"PK\3\4", "expected a NumPy archive of numbers: "),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_an_error_and_the_pictures_are_answered(folder, tmp_path, name, content, line):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = read(folder, "--csv", tmp_path / name, folder / "3.png")
+    assert (done.returncode, [row["text"] for row in rows_of(done)]) == (1, ["3"])
+    assert done.stderr.decode().startswith(f"error: {tmp_path / name}: {line}")
+    assert done.stderr.count(b"\n") == 1
