@@ -5,7 +5,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from apps.collect.dataset import NewDataset, add_dataset, earlier_dataset, one_at_a_time
 from apps.collect.folders import IDX_FILES, Files, FolderError, holds_idx, list_pictures, read_idx_folder
+from apps.collect.tables import Images, find_tables, read_parts
 from mnist.core.errors import UserError, printable
 from mnist.core.files import atomic, sha256
 from mnist.core.sections import Key
@@ -32,17 +32,12 @@ class CollectError(UserError):
     """The data set cannot be made."""
 
 
-class Images(NamedTuple):
-    """Images that are ready for the model, and their labels."""
-
-    x: np.ndarray  # uint8 (n, rows, columns), 255 = ink
-    y: np.ndarray  # uint8 (n,)
-
-
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m apps.collect", description="Make a data set of your own pictures.")
-    parser.add_argument("source", type=Path, help="folder with a folder for each class, or with four IDX files")
+    parser.add_argument(
+        "source", type=Path, help="folder with a folder for each class, or with four IDX files; or a CSV or .npz"
+    )
     parser.add_argument("name", help="of the data set: its file will be datasets/NAME.yaml")
     kind = "digits: find the ink, cut it out, centre it, as MNIST's are; pictures: take them whole (default)"
     parser.add_argument("--as", dest="kind", choices=KINDS, default="pictures", help=kind)
@@ -73,6 +68,8 @@ def collect(arguments: argparse.Namespace) -> None:
     with one_at_a_time():
         if holds_idx(arguments.source):
             collect_idx(arguments)
+        elif tables := find_tables(arguments.source):
+            collect_tables(arguments, tables)
         else:
             collect_pictures(arguments)
 
@@ -89,12 +86,22 @@ def collect_idx(arguments: argparse.Namespace) -> None:
         write(NewDataset(*about, classes, shape, arguments.source, content.digests, content.num_training))
 
 
+def collect_tables(arguments: argparse.Namespace, tables: dict[str, Path]) -> None:
+    """Add images that are ready, out of tables; their IDX files will be in data/NAME."""
+    target, shape = Path("data", arguments.name), tuple(arguments.shape) if arguments.shape else None
+    earlier_dataset(arguments.name, target)
+    check_target(arguments.source, target)
+    classes, train, test = read_parts(tables, shape, arguments.test, arguments.seed)
+    print(f"{len(train.x):,} images to train on, {len(test.x):,} to test with")
+    add_images(arguments, classes, train, test)
+
+
 def collect_pictures(arguments: argparse.Namespace) -> None:
-    """Add a data set of pictures, whose IDX files will be in data/NAME."""
+    """Add a data set of pictures; their IDX files will be in data/NAME."""
     target, shape = Path("data", arguments.name), tuple(arguments.shape or SHAPE)
     earlier_dataset(arguments.name, target)
     check_target(arguments.source, target)
-    preparation, prepare = KINDS[arguments.kind]
+    prepare = KINDS[arguments.kind][1]
     files = list_pictures(arguments.source, arguments.test, arguments.seed)
     total = len(files.train) + len(files.test)
     with tqdm(total=total, unit=" pictures", disable=not sys.stderr.isatty()) as bar:
@@ -102,11 +109,17 @@ def collect_pictures(arguments: argparse.Namespace) -> None:
     check_images(arguments.source, files.classes, train, test)
     refused = total - len(train.x) - len(test.x)
     print(f"{len(train.x):,} pictures to train on, {len(test.x):,} to test with, {refused:,} left out")
-    warn(files.classes, train, test)
-    about = arguments.title, arguments.licence, preparation
+    add_images(arguments, files.classes, train, test)
+
+
+def add_images(arguments: argparse.Namespace, classes: list[str], train: Images, test: Images) -> None:
+    """Write the IDX files to data/NAME, and add the data set."""
+    warn(classes, train, test)
+    target, (rows, columns) = Path("data", arguments.name), train.x.shape[1:]
+    about = arguments.title, arguments.licence, KINDS[arguments.kind][0]
     with add_dataset(arguments.name, heading()) as write, atomic(target) as folder:
         digests = write_idx_files(train, test, folder)
-        write(NewDataset(*about, files.classes, shape, target, digests, len(train.x)))
+        write(NewDataset(*about, classes, (rows, columns), target, digests, len(train.x)))
 
 
 def heading() -> str:

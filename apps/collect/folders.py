@@ -1,4 +1,4 @@
-"""What a folder of the user's holds: pictures in a folder for each class, or four IDX files."""
+"""What a folder of the user's holds: pictures with their classes, or four IDX files."""
 
 import os
 import re
@@ -11,9 +11,10 @@ import numpy as np
 from mnist.core.errors import UserError
 from mnist.core.files import sha256
 from mnist.core.sections import RawFiles
-from mnist.data.archives import unpack
+from mnist.data.archives import find_idx, is_packed, unpack
 from mnist.data.idx import IdxError, read_header, read_idx, read_pairs
 from mnist_reader.core.pixels import LARGEST, SMALLEST, Shape
+from mnist_reader.show import picture_suffixes
 
 T = TypeVar("T")
 Files = list[tuple[Path, int]]  # with the label of each
@@ -37,6 +38,8 @@ class PictureFiles(NamedTuple):
 def list_pictures(folder: Path, fraction: float, seed: int) -> PictureFiles:
     """List `folder/class/…`, or `folder/train/class/…` and `folder/test/class/…` where there are such folders.
 
+    Where a folder has no folders, the names of its files begin with the class: `7_01.png`, `apple.jpg`.
+
     Args:
         fraction: of each class' files, for testing, where the folder does not say which; rounded, but at least one is
             for testing and one to train on.
@@ -52,45 +55,69 @@ def list_pictures(folder: Path, fraction: float, seed: int) -> PictureFiles:
     is_split = {"train", "test"} <= set(names)
     if not is_split and (splits := [name for name in names if name.lower() in SPLITS]):
         raise FolderError(f"{folder}: expected train and test, or a folder for each class; found {', '.join(splits)}")
-    classes = _classes(folder / "train" if is_split else folder)
-    train, test = _given_split(folder, classes) if is_split else _random_split(folder, classes, fraction, rng)
-    return PictureFiles(classes, _shuffled(train, rng), _shuffled(test, rng))
+    by_class = _by_class(folder / "train" if is_split else folder)
+    train, test = _given_split(folder, by_class) if is_split else _random_split(by_class, fraction, rng)
+    return PictureFiles(list(by_class), _shuffled(train, rng), _shuffled(test, rng))
 
 
-def _given_split(folder: Path, classes: list[str]) -> tuple[Files, Files]:
-    if alien := [name for name in _folders(folder / "test") if name not in classes]:
+def _given_split(folder: Path, by_class: dict[str, list[Path]]) -> tuple[Files, Files]:
+    tested = _by_class(folder / "test", least=0)
+    if alien := [name for name in tested if name not in by_class]:
         raise FolderError(f"{folder / 'test' / alien[0]}: expected a class of {folder / 'train'}, found another")
     train, test = (
-        [(file, label) for label, name in enumerate(classes) for file in _files(folder / part / name, least)]
-        for part, least in (("train", 2), ("test", 0))
+        [(file, label) for label, name in enumerate(by_class) for file in part.get(name, [])]
+        for part in (by_class, tested)
     )
     return train, test
 
 
-def _random_split(folder: Path, classes: list[str], fraction: float, rng: np.random.Generator) -> tuple[Files, Files]:
+def _random_split(by_class: dict[str, list[Path]], fraction: float, rng: np.random.Generator) -> tuple[Files, Files]:
     train, test = [], []
-    for label, name in enumerate(classes):
-        files = [(file, label) for file in _shuffled(_files(folder / name, least=2), rng)]
-        count = min(max(1, round(fraction * len(files))), len(files) - 1)
+    for label, paths in enumerate(by_class.values()):
+        files = [(file, label) for file in _shuffled(paths, rng)]
+        count = num_tested(len(files), fraction)
         test += files[:count]
         train += files[count:]
     return train, test
+
+
+def num_tested(count: int, fraction: float) -> int:
+    """How many of a class' pictures are for testing: the fraction, but at least one, and one is left to train on."""
+    return min(max(1, round(fraction * count)), count - 1)
+
+
+def _by_class(folder: Path, least: int = 2) -> dict[str, list[Path]]:
+    """Every class of a folder, in order, with its files."""
+    by_class = {name: _files(folder / name) for name in _folders(folder)} or _by_name(folder)
+    if least:
+        _check_classes(folder, list(by_class))
+    if few := [name for name, files in by_class.items() if len(files) < least]:
+        raise FolderError(f"{folder / few[0]}: expected at least {least} pictures, found {len(by_class[few[0]])}")
+    return {name: by_class[name] for name in sorted(by_class, key=_with_numbers)}
+
+
+def _by_name(folder: Path) -> dict[str, list[Path]]:
+    """The pictures of a folder by the letters or digits that their names begin with."""
+    by_class: dict[str, list[Path]] = {}
+    for path in _files(folder):
+        if path.suffix.lower() in picture_suffixes():
+            by_class.setdefault(re.split(r"[\W_]", path.name)[0], []).append(path)
+    return by_class
 
 
 def _folders(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
-def _classes(folder: Path) -> list[str]:
-    """Names of the folders in a folder: numbers in their order, then names in theirs."""
-    names = _folders(folder)
+def _check_classes(folder: Path, names: list[str]) -> None:
+    """Raise FolderError where there are too few or too many classes, or a name cannot be printed."""
     if len(names) < 2:
-        raise FolderError(f"{folder}: expected a folder for each of at least 2 classes, found {len(names)}")
+        named = "or pictures whose names begin with it, such as 7_01.png"
+        raise FolderError(f"{folder}: expected a folder for each of at least 2 classes, {named}; found {len(names)}")
     if len(names) > MOST:
         raise FolderError(f"{folder}: expected at most {MOST} classes, found {len(names)}")
     if strange := [name for name in names if not name.isprintable()]:
         raise FolderError(f"{folder}: expected names of folders that can be printed, found {strange[0]!a}")
-    return sorted(names, key=_with_numbers)
 
 
 def _with_numbers(name: str) -> list[tuple[int, str]]:
@@ -98,14 +125,12 @@ def _with_numbers(name: str) -> list[tuple[int, str]]:
     return [(len(part) if part.isdecimal() else 99, part) for part in re.findall(r"\d+|\D+", name)]
 
 
-def _files(folder: Path, least: int) -> list[Path]:
-    """Every file below a class' folder, by name, but for hidden ones."""
+def _files(folder: Path) -> list[Path]:
+    """Every file below a folder, by name, but for hidden ones."""
     files: list[Path] = []
-    for root, folders, names in os.walk(folder, onerror=_raise if least else None):
+    for root, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [Path(root, name) for name in names if not name.startswith(".")]
-    if len(files) < least:
-        raise FolderError(f"{folder}: expected at least {least} pictures, found {len(files)}")
     return sorted(files)
 
 
@@ -128,7 +153,7 @@ class IdxFolder(NamedTuple):
 
 def holds_idx(folder: Path) -> bool:
     """Whether a file in the folder has the name of one of the four."""
-    return any((folder / name).is_file() or (folder / f"{name}.gz").is_file() for name in IDX_FILES)
+    return any(find_idx(folder, name) for name in IDX_FILES)
 
 
 def read_idx_folder(folder: Path) -> IdxFolder:
@@ -174,10 +199,10 @@ def _shape(files: dict[str, Path], folder: Path) -> Shape:
 
 def _plain(folder: Path, name: str, scratch: Path) -> Path:
     """The file, unpacked into `scratch` where it is packed."""
-    plain, packed = folder / name, folder / f"{name}.gz"
-    if plain.is_file():
-        return plain
-    if not packed.is_file():
-        raise IdxError(f"{folder}: expected {name} or {packed.name}, found neither")
-    unpack(packed, scratch / name)
+    path = find_idx(folder, name)
+    if path is None:
+        raise IdxError(f"{folder}: expected {name} or {name}.gz, found neither")
+    if not is_packed(path):
+        return path
+    unpack(path, scratch / name)
     return scratch / name

