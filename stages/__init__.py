@@ -11,7 +11,7 @@ if "DVC_STAGE" in os.environ:  # set by DVC
     end_with_parent()
 require("dvc repro", "requirements.txt", *MODULES, memory=4)
 
-from mnist.core.inputs import CODE, Inputs, digests  # noqa: E402
+from mnist.core.inputs import CODE, Inputs, digests
 
 _CODE = digests(CODE)  # now, since a stage's libraries take seconds to import
 

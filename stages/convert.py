@@ -5,6 +5,9 @@ Writes: data/csv/train.csv, data/csv/test.csv, metrics/plots/samples.png
 Run:    python -m stages.convert
 """
 
+if not __package__:
+    raise SystemExit("error: expected `python -m stages.convert` in the project's folder, found a file that was run")
+
 from mnist.core.errors import UserError, run_stage
 from mnist.core.files import atomic
 from mnist.core.params import load_dataset, load_recipe

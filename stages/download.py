@@ -5,6 +5,9 @@ Writes: data/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte
 Run:    python -m stages.download
 """
 
+if not __package__:
+    raise SystemExit("error: expected `python -m stages.download` in the project's folder, found a file that was run")
+
 from mnist.core.errors import run_stage
 from mnist.core.files import atomic
 from mnist.core.params import load_dataset, load_recipe

@@ -6,6 +6,9 @@ Writes: metrics/evaluate.json, metrics/{classes,out_of_class,predictions}.csv, d
 Run:    python -m stages.evaluate
 """
 
+if not __package__:
+    raise SystemExit("error: expected `python -m stages.evaluate` in the project's folder, found a file that was run")
+
 import numpy as np
 
 from mnist.core import scoring

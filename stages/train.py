@@ -5,6 +5,9 @@ Writes: models/MNIST_keras_CNN.h5, metrics/train.json, metrics/history.csv (afte
 Run:    python -m stages.train
 """
 
+if not __package__:
+    raise SystemExit("error: expected `python -m stages.train` in the project's folder, found a file that was run")
+
 from mnist.core.errors import run_stage
 from mnist.core.files import atomic, write_json, write_table
 from mnist.core.params import load_dataset, load_recipe

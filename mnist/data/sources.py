@@ -20,6 +20,7 @@ from mnist.data.idx import write_idx
 
 WAITS = [1, 2]  # seconds before another try after a transient failure
 CONNECT, TIMEOUT = 5, 30  # seconds until a connection, and without a byte
+DEBIAN = Path("/usr/share/datasets")  # where its packages dataset-… put their files
 LONGEST = 900  # seconds for one file, however slowly its bytes come
 
 
@@ -31,9 +32,8 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
         digests: file name → SHA-256 of the uncompressed file.
 
     Raises:
-        SourceError: no source is left; one line for what each said.
+        SourceError: no source is left. What was wrong with each is said on standard error, in a line.
     """
-    refusals = []
     missing = dict(digests)
     for source in sources:
         scheme, _, rest = source.partition(":")
@@ -46,12 +46,14 @@ def fetch(sources: list[str], digests: Mapping[str, str], folder: Path) -> None:
                     shutil.move(Path(scratch, name), folder / name)
                     del missing[name]
         except Exception as error:  # whatever a source raises, the next one is tried
-            refusals.append(f"{source}: {first_line(error)}")
-            tqdm.write(f"skipped {refusals[-1]}", file=sys.stderr)  # below a progress bar that broke off
+            tqdm.write(f"skipped {source}: {first_line(error)}", file=sys.stderr)  # below a progress bar that broke off
         else:
             print(f"{source}: all files present, every SHA-256 as expected")
             return
-    raise SourceError("\n".join([f"no source delivered {', '.join(missing)}:", *refusals]))
+    raise SourceError(
+        f"no source delivered {', '.join(missing)}, as the lines above say; if you have the files, add their folder to "
+        "the sources in the data set's file, as file:FOLDER"
+    )
 
 
 def _in_time(deliver: Callable[[str, str, Path], None], place: str, name: str, folder: Path) -> None:
@@ -137,6 +139,8 @@ def _from_folder(folder: str, name: str, target: Path) -> None:
     """Copy the IDX file `name` from a folder on this machine, or unpack it."""
     place = Path(folder.removeprefix("//"))
     path = find_idx(place, name)
+    if place.parent == DEBIAN and not place.is_dir():
+        raise SourceError(f"expected Debian's package dataset-{place.name}, which is not installed")
     if path is None:
         raise SourceError(f"expected {place / name} or {name}.gz, found neither")
     if is_packed(path):

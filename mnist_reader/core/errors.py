@@ -10,6 +10,7 @@ from types import TracebackType
 
 from mnist_reader.core.process import address_space, ending_by_signal, flush_output, open_streams
 
+OLDEST = (3, 11)  # Python
 LINES, WIDTH = 20, 300  # of an error's text, at most: Keras' own can fill screens
 
 
@@ -85,6 +86,8 @@ def require(program: str, file: str, *modules: str, memory: float = 0) -> None:
     """
     open_streams()
     sys.excepthook = _describe
+    if sys.version_info < OLDEST:
+        sys.exit(f"error: {program} needs Python {OLDEST[0]}.{OLDEST[1]} or newer, found {sys.version.split()[0]}")
     if missing := [module for module in modules if find_spec(module) is None]:
         sys.exit(f"error: {program} needs {missing[0]}; run `pip install --require-hashes -r {file}`")
     if (limit := address_space()) < memory:
