@@ -9,7 +9,7 @@ from mnist.core.errors import UserError
 from mnist.core.files import atomic
 from mnist.core.scoring import Doubts, Scores, doubts, is_unsure, score, threshold
 
-UNSURE = 0.006  # of the held-out images may be called unsure
+UNSURE = 0.009  # of the held-out images may be called unsure
 
 
 class EvaluationError(UserError):

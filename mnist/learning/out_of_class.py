@@ -137,6 +137,6 @@ KINDS = {
     "strokes": Kind(1, strokes),
     "ruled": Kind(1, ruled),
     "shapes": Kind(2, shape),
-    "damaged": Kind(2, damaged),
-    "touching": Kind(3, touching),
+    "damaged": Kind(3, damaged),
+    "touching": Kind(5, touching),
 }
