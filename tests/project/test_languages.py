@@ -11,8 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.slow
 PAGE = (ROOT / "docs/languages.md").read_text(encoding="utf-8")
 CLASSES = ("0", "één", '"2"', "3\\", "[4, ]", "5", "6", "7", "8", "9")  # what JSON has to escape, and what it must not
 ABOUT = About("Digits", "none", CLASSES, "ink", 0.6, "1.0.0")
-PATIENCE = 60  # seconds until a wait is given up
+INT8 = "MNIST_keras_CNN_int8.tflite"
 HEADERS = Path("/usr/include/onnxruntime")  # in the page
 NPM = {"npm_config_audit": "false", "npm_config_fund": "false", "npm_config_update_notifier": "false"}
 ELL = np.zeros((28, 28), np.uint8)  # the prepared L that the page describes
@@ -206,3 +208,89 @@ def test_c_answers_as_python_does(place, headers):
     strict = "gcc -std=c11 -Wall -Wextra -Wpedantic -Werror "
     run([here, *(line.replace(str(HEADERS), str(headers)).replace("gcc ", strict) for line in build)], place.folder)
     assert_reads(place, here, last, zip(place.files), "expected a file of 784 bytes")
+
+
+def released(name):
+    """A file of the released export."""
+    listings = [json.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("released/files/md5/*/*.dir")]
+    (digest,) = {row["md5"] for rows in listings for row in rows if row["relpath"] == name}
+    return ROOT / f"released/files/md5/{digest[:2]}/{digest[2:]}"
+
+
+def test_onnx_file_has_the_opset_and_version_that_the_page_names():
+    model = onnx.load_model(released("MNIST_keras_CNN.onnx"), format="protobuf")
+    (opset,) = [entry.version for entry in model.opset_import if not entry.domain]
+    assert f"opset {opset} and IR version {model.ir_version}." in " ".join(PAGE.split())
+
+
+def installed(line, folder):
+    """Run a line of `pip install` so that what it installs lies in a folder; the lines that make Python find it."""
+    run_or_skip([f"export PIP_TARGET={folder}/packages", f"{line} --quiet"], folder, "pip install")
+    return [f"export PYTHONPATH={folder}/packages"]
+
+
+def some_digits(number):
+    """Digits of scikit-learn, `uint8` `(number, 28, 28)`."""
+    return np.stack([digit_image(render(image)) for image in load_digits().images[:number]])
+
+
+def test_opencv_answers_as_onnx_runtime_does(tmp_path):
+    (line,) = re.findall(r"`(pip install opencv\S+)`", PAGE)
+    (block,) = re.findall(r"```python\n(import cv2.*?)```", PAGE, re.DOTALL)
+    model = tmp_path / "models/export/MNIST_keras_CNN.onnx"
+    model.parent.mkdir(parents=True)
+    shutil.copy(released(model.name), model)
+    images = some_digits(20)
+    np.save(tmp_path / "images.npy", images)
+    loop = [f"    {text}" for text in [*block.splitlines(), "print(*probabilities)"]]
+    (tmp_path / "read.py").write_text("\n".join(["import numpy", 'for pixels in numpy.load("images.npy"):', *loop]))
+    said = run([*installed(line, tmp_path), "python read.py"], tmp_path)
+    (expected,) = onnxruntime.InferenceSession(model).run(None, {"image": images[..., None] / np.float32(255)})
+    np.testing.assert_allclose(np.loadtxt(said.splitlines()), expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def micro(place):
+    """The page's commands for microcontrollers, the package installed and the released file in its place: what they say
+    to pictures, run with a script in the place of read.py."""
+    here, install, last = commands("### Microcontrollers")
+    shutil.copy(released(INT8), place.folder / "models/export" / INT8)
+    before = [*installed(install, place.folder), here]
+
+    def said(pictures, script="read.py"):
+        line = last.replace("read.py", str(script)).replace("../l.bin", " ".join(map(str, pictures)))
+        return run([*before, f"{line} || true"], place.folder)
+
+    return said
+
+
+def litert(images):
+    """What LiteRT answers with the released eight-bit file to `uint8` `(n, 28, 28)`: probabilities."""
+    interpreter = Interpreter(str(released(INT8)))
+    (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(given["index"], (*images.shape, 1))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], images[..., None])
+    interpreter.invoke()
+    return interpreter.get_tensor(answered["index"]) / 256
+
+
+def test_microcontroller_answers_as_litert_does(place, micro, tmp_path):
+    images = some_digits(300)
+    files = [tmp_path / f"{number}.bin" for number in range(300)]
+    for file, image in zip(files, images, strict=True):
+        file.write_bytes(image.tobytes())
+    for line, row in zip(micro(files).splitlines(), litert(images), strict=True):
+        name, percent = re.match(r"(.+) (\d+\.\d) %", line).groups()
+        assert abs(float(percent) - 100 * row.max()) < 3  # the kernels differ by up to 7 of 256,
+        assert row[CLASSES.index(name)] > row.max() - 0.03  # which decides between two classes that are as likely
+    assert micro([place.short]) == f"error: {place.short}: expected 784 bytes, found 783\n"
+
+
+def test_microcontroller_needs_the_memory_that_the_page_names(place, micro, tmp_path):
+    assert f"takes {released(INT8).stat().st_size / 1024:.0f} KiB" in " ".join(PAGE.split())
+    arena = int(re.search(r"needs ([\d,]+) bytes", PAGE)[1].replace(",", ""))
+    script = (place.folder / "docs/languages/micro/read.py").read_text()
+    assert f"ARENA = {arena:_}" in script
+    (tmp_path / "less.py").write_text(script.replace(f"{arena:_}", f"{arena - 16}"))
+    assert "TFLM failed to allocate tensors" in micro(place.files, tmp_path / "less.py")
