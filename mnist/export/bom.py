@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist.core.files import sha256
-from mnist.export.card import LIBRARIES, Facts, digests, limits, uses
+from mnist.export.card import LIBRARIES, Facts, digests, is_licensed, limits, uses
 
 NAME = "bom.cdx.json"
 
@@ -49,7 +49,7 @@ def _model(facts: Facts, datasets: list[str]) -> dict[str, Any]:
     return _component("machine-learning-model", "MNIST_keras_CNN", sha256(facts.source.file)) | {
         "version": about.version,
         "description": f"the recipe {recipe.recipe}, seed {recipe.seed}",
-        "licenses": [{"license": {"id": "MIT"}}],
+        **({"licenses": [{"license": {"id": "MIT"}}]} if is_licensed(recipe) else {}),
         "modelCard": {
             "modelParameters": {
                 "approach": {"type": "supervised"},

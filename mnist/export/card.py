@@ -31,6 +31,26 @@ MADE_UP = {
     "out_of_class": "pictures of no class, and three quarters as many blurred copies",
 }
 
+RIGHTS = {True: "Model and code: MIT licence.", False: "Code: MIT licence. Model: whoever publishes it decides."}
+HUB = {"mnist": "ylecun/mnist", "fashion_mnist": "zalando-datasets/fashion_mnist"}  # data sets, as that site calls them
+# What the Hugging Face Hub reads, https://huggingface.co/docs/hub/model-cards. Texts are JSON, which is YAML too.
+FRONT_MATTER = """\
+---
+license: {model_licence}
+library_name: keras
+pipeline_tag: image-classification
+tags: {tags}
+{datasets}metrics: [accuracy]
+model-index:
+  - name: {name}
+    results:
+      - task: {{type: image-classification}}
+        dataset: {{type: {dataset}, name: {name}, split: test}}
+        metrics: [{{type: accuracy, value: {accuracy}}}]
+---
+
+"""
+
 CARD = """\
 # {title}: the recipe `{recipe}`
 
@@ -90,7 +110,7 @@ x = pixels / np.float32(255)
 {data}
 - {library_versions}
 
-Model and code: MIT licence. Data: {licence}.
+{rights} Data: {licence}.
 """
 
 
@@ -116,7 +136,7 @@ def card(facts: Facts, proofs: list[Proof], formats: dict[str, Format]) -> str:
     recipe, dataset, about = facts.recipe, facts.dataset, facts.source.about
     trained_from = json.dumps([recipe.model, recipe.train.model_dump(), recipe.seed])
     kinds = facts.evaluation.unsure_of_no_class().items()
-    return CARD.format(
+    return front_matter(facts, formats) + CARD.format(
         **facts.evaluation.scores(facts.labels)._asdict(),
         **about._asdict(),
         recipe=recipe.recipe,
@@ -136,7 +156,28 @@ def card(facts: Facts, proofs: list[Proof], formats: dict[str, Format]) -> str:
         parameters_sha256=hashlib.sha256(trained_from.encode()).hexdigest(),
         data="\n".join(f"  - {name} {digest}" for name, digest in dataset.digests.items()),
         library_versions=", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        rights=RIGHTS[is_licensed(recipe)],
     )
+
+
+def front_matter(facts: Facts, formats: dict[str, Format]) -> str:
+    """The lines at the top of the card that the Hugging Face Hub reads."""
+    name, about = facts.recipe.dataset, facts.source.about
+    digits = ["digits"] if set(about.classes) == set("0123456789") else []
+    kinds = [kind for kind in ("keras", "onnx", "litert") if kind in formats]
+    return FRONT_MATTER.format(
+        model_licence="mit" if is_licensed(facts.recipe) else "other",
+        tags=json.dumps(list(dict.fromkeys([name, *digits, *kinds]))),
+        datasets=f"datasets: [{HUB[name]}]\n" if name in HUB else "",
+        name=json.dumps(about.title, ensure_ascii=False),
+        dataset=json.dumps(HUB.get(name, name)),
+        accuracy=facts.evaluation.scores(facts.labels).accuracy,
+    )
+
+
+def is_licensed(recipe: Recipe) -> bool:
+    """Whether the model is under the MIT licence, as the code is; for other data, who publishes it decides."""
+    return recipe.dataset in HUB
 
 
 def prepared(preparation: Preparation, shape: Shape) -> str:

@@ -28,5 +28,8 @@ def test_the_bill_of_materials_is_valid_and_names_every_file_by_its_hash(facts, 
     assert model["hashes"][0]["content"] == hashlib.sha256(facts.source.file.read_bytes()).hexdigest()
     versions = {part["name"]: part["version"] for part in made["components"] if part["type"] == "library"}
     assert versions["keras"] == keras.__version__
+    assert "licenses" not in model  # that of a model of other data is for its publisher to say
+    published = facts._replace(recipe=facts.recipe.model_copy(update={"dataset": "mnist"}))
+    assert bill(published, tmp_path)["metadata"]["component"]["licenses"] == [{"license": {"id": "MIT"}}]
     accuracy = model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0]
     assert float(accuracy["value"]) == (facts.evaluation.test.argmax(axis=1) == facts.labels).mean()

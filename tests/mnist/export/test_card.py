@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import yaml
 
 from mnist.core.sections import InitialWeights
 from mnist.export.card import card, checksums, made_up, prepared
@@ -28,6 +29,52 @@ def test_the_card_says_how_good_the_model_is_and_what_it_was_made_from(facts, ti
     assert all(f"{name} {digest}" in text for name, digest in facts.dataset.digests.items())
     assert "noise 100.0%, letters 0.0%" in text
     assert f"{tiny_model.count_params():,} parameters" in text
+
+
+def metadata(facts, *formats):
+    """What the Hub reads of the card; and the card's last line."""
+    text = card(facts, [], {name: FORMATS[name] for name in formats})
+    empty, lines, rest = text.split("---\n", 2)
+    assert (empty, rest[:3]) == ("", "\n# ")
+    return yaml.safe_load(lines), rest.splitlines()[-1]
+
+
+def test_the_hub_reads_what_the_model_is_and_how_good(facts, test_part, tiny_model):
+    recipe = facts.recipe.model_copy(update={"dataset": "mnist"})
+    read, last = metadata(facts._replace(recipe=recipe), "h5", "keras", "onnx", "litert", "litert_int8")
+    images, labels = test_part
+    accuracy = float((forward(tiny_model, images).argmax(axis=1) == labels).mean())
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {"type": "ylecun/mnist", "name": "Handwritten digits", "split": "test"},
+        "metrics": [{"type": "accuracy", "value": accuracy}],
+    }
+    assert read == {
+        "license": "mit",
+        "library_name": "keras",
+        "pipeline_tag": "image-classification",
+        "tags": ["mnist", "digits", "keras", "onnx", "litert"],
+        "datasets": ["ylecun/mnist"],
+        "metrics": ["accuracy"],
+        "model-index": [{"name": "Handwritten digits", "results": [result]}],
+    }
+    assert last == f"Model and code: MIT licence. Data: {ABOUT.licence}."
+
+
+@pytest.mark.parametrize(
+    "title", ["\"Äpfel\": 'ripe' # or not", "no", "1e3", "- [x]: {y}", "back\\slash ---", "\n---\n"]
+)
+def test_a_model_of_other_pictures_is_known_by_any_title_and_has_no_licence_yet(facts, title):
+    about = ABOUT._replace(title=title, classes=("apple", "pear"), licence="mine: 'all'")
+    read, last = metadata(facts._replace(source=facts.source._replace(about=about)), "onnx")
+    (model,) = read.pop("model-index")
+    assert (model["name"], model["results"][0]["dataset"]) == (
+        title,
+        {"type": "digits", "name": title, "split": "test"},
+    )
+    assert read["license"] == "other" and "datasets" not in read
+    assert read["tags"] == ["digits", "onnx"]  # the data set's name here
+    assert last == "Code: MIT licence. Model: whoever publishes it decides. Data: mine: 'all'."
 
 
 def test_the_card_says_which_images_were_made_up_and_where_the_training_started():
