@@ -201,6 +201,7 @@ MAY_IMPORT = {
     "cluster": ("mnist/core/", "mnist_reader/", "cluster/"),
     "studies": ("mnist/", "mnist_reader/", "studies/"),
     "benchmarks": ("mnist/", "mnist_reader/", "studies/", "stages/", "benchmarks/"),
+    "docs": (),
     "mnist_programs.py": (),
 }
 
