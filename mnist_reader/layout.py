@@ -10,6 +10,7 @@ from mnist_reader.strokes import Part
 TALL = 0.4  # a part that is less tall is a piece of a digit, a mark or a speck,
 LOW, NARROW = 0.55, 0.3  # and so is one that is less tall and less wide than this
 TALLEST, WIDEST = 2.5, 4.0  # larger parts are no digits
+ALIKE = 0.6  # digits of one page are as tall, or not taller than its inverse
 STACKED = 1.3  # a digit is no taller, if one of its pieces lies above another
 NEAR = 0.18  # pieces of a digit are no farther apart
 AROUND, UNDER = 0.4, 0.3  # other ink makes a digit doubtful, if it is no farther beside or above it, or below
@@ -59,6 +60,11 @@ def lines_of(parts: list[Part], height: float) -> list[Line]:
 def is_sized(part: Part, height: float) -> bool:
     """Whether a part is not too large for a digit of this height."""
     return part.height <= TALLEST * height and part.width <= WIDEST * height
+
+
+def is_digit(part: Part, height: float) -> bool:
+    """Whether a part has the size of the digits whose usual height this is."""
+    return ALIKE <= part.height / height <= 1 / ALIKE and part.width <= WIDEST * height
 
 
 def is_tall(part: Part, height: float) -> bool:

@@ -7,11 +7,12 @@ from PIL import Image
 
 from mnist_reader.core.normalisation import FAINT
 from mnist_reader.ink import WORK, NoInkError, Scan, around, cut_out, scan, widened
-from mnist_reader.layout import Line, is_sized, lines_of, usual_height
-from mnist_reader.strokes import Part, own_ink, strokes, within_lines
+from mnist_reader.layout import Line, is_digit, is_sized, lines_of, usual_height
+from mnist_reader.strokes import Part, connected_parts, own_ink, strokes, within_lines
 
 LONG = 8 * WORK  # pixels; a row of digits is looked for in a copy no wider than this
 LOW = 48  # pixels; a row less tall than this in a reduced copy is seen better from afar, in a larger copy
+PALE = 12  # of 255; paper has marks of less
 EDGE = 0.04  # of the shorter side; a pixel of 28
 MOST = 64  # digits in one close look; more are no number
 MOST_PARTS = 300  # of ink; smaller ones are not looked at
@@ -33,7 +34,7 @@ class Look(NamedTuple):
     alone: bool = False  # one digit, and nothing else
     framed: bool = False  # within lines along the sides of the picture
     cropped: bool = False  # at its sides are strokes that are cut off
-    more: bool = False  # there may be other digits, or is ink that is too large for digits of this height
+    more: bool = False  # there may be other digits, paler ones too, or ink that is too large for this height
 
     @property
     def digits(self) -> int:
@@ -85,8 +86,15 @@ def close_look(levels: np.ndarray) -> Look:
     alone = look.digits == 1 and not ruled and len(lines[0][0].part.labels) == len(found)
     framed, cropped = inner.shape != levels.shape, len(parts) < len(largest)
     squared = framed and ruled and look.digits > 1  # the frame may be one of the squares of the paper
-    more = squared or not all(is_sized(part, height) for part in parts)
+    pale = look.digits > 1 and has_pale(scanned, height)
+    more = squared or pale or not all(is_sized(part, height) for part in parts)
     return look._replace(coarse=coarse, alone=alone, framed=framed, cropped=cropped, more=more)
+
+
+def has_pale(scanned: Scan, height: float) -> bool:
+    """Whether something as tall as the digits is so pale beside them that it was not taken for ink."""
+    mask = (scanned.depth > PALE) & ~widened(scanned.ink > FAINT, 2)
+    return any(is_digit(part, height) for part in connected_parts(mask)[1])
 
 
 def _factor(shape: tuple[int, ...]) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mnist_reader.ink import NoInkError, TooManyError
-from mnist_reader.layout import Line, Token, is_tall, lines_of, usual_height
+from mnist_reader.layout import Line, Token, is_digit, is_tall, lines_of, usual_height
 from mnist_reader.light import page_scan
 from mnist_reader.looks import Look, without_slivers
 from mnist_reader.rules import without_rules
@@ -43,9 +43,10 @@ def page_look(levels: np.ndarray) -> Look:
     strong = _strong(kept, labels, scanned.depth, height)
     if sum(is_tall(part, height) for part in strong) > PIECES * most:
         raise TooManyError
+    pale = any(is_digit(part, height) for part in set(kept) - set(strong))
     lines = lines_of(strong, height)
     lines = [line for line in lines if _is_credible(line, lines, height, shape)]
-    look = Look(scanned, labels, [[_spoilt(token, touching) for token in line] for line in lines], page=True)
+    look = Look(scanned, labels, [[_spoilt(token, touching) for token in line] for line in lines], page=True, more=pale)
     if not look.digits:
         raise NoInkError
     if look.digits > most:

@@ -184,7 +184,7 @@ KINDS = [
     *((kind, 25, 0.88, 0.08) for kind in (*EASY, specks, at_the_edge)),
     (table, 25, 0.88, 0.04),
     pytest.param(on_its_side, 25, 0.76, 0.04, marks=pytest.mark.slow),
-    pytest.param(touching, 100, 0.6, 0.06, marks=pytest.mark.slow),
+    pytest.param(touching, 100, 0.6, 0.03, marks=pytest.mark.slow),
 ]
 
 
@@ -211,3 +211,16 @@ def test_pages_are_read_and_each_digit_is_where_it_was_drawn(reader, writer, kin
     assert wrong <= most * count
     assert np.mean(places) > 0.75
     assert np.quantile(places, 0.02) > 0.3
+
+
+@pytest.mark.parametrize("pen", [180, 195, 205])  # on paper of 225, beside ink of 45
+def test_a_page_with_a_digit_too_pale_to_read_is_not_sure_of_the_others(reader, writer, pen):
+    writer.rng, missed = np.random.default_rng(2), 0
+    for _ in range(10):
+        page = writer.page(writer.lines(2, 3))
+        dark, pale = photo(page.ink, noise=0), photo(page.ink, pen=pen, noise=0)
+        left, top, right, bottom = page.boxes[writer.rng.integers(len(page.boxes))]
+        dark[top:bottom, left:right] = pale[top:bottom, left:right]
+        reading = reader.read(dark)
+        missed += not (reading.unsure or reading.text == page.text)
+    assert missed == 0
