@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mnist_reader.reader import Reader
     from mnist_reader.reading import Digit, Reading
 
-__version__ = "2.2.0"
+__version__ = "2.3.0"
 __all__ = ["Digit", "PictureError", "Reader", "Reading"]
 
 

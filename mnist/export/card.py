@@ -31,7 +31,7 @@ MADE_UP = {
     "out_of_class": "pictures of no class, and three quarters as many blurred copies",
 }
 
-RIGHTS = {True: "Model and code: MIT licence.", False: "Code: MIT licence. Model: whoever publishes it decides."}
+RIGHTS = {True: "Model and code: MIT licence.", False: "Code: MIT licence. Model: its publisher decides."}
 HUB = {"mnist": "ylecun/mnist", "fashion_mnist": "zalando-datasets/fashion_mnist"}  # data sets, as that site calls them
 # What the Hugging Face Hub reads, https://huggingface.co/docs/hub/model-cards. Texts are JSON, which is YAML too.
 FRONT_MATTER = """\
@@ -176,8 +176,8 @@ def front_matter(facts: Facts, formats: dict[str, Format]) -> str:
 
 
 def is_licensed(recipe: Recipe) -> bool:
-    """Whether the model is under the MIT licence, as the code is; for other data, who publishes it decides."""
-    return recipe.dataset in HUB
+    """Whether the model is under the MIT licence, as the code is: one of these data and of no other model."""
+    return recipe.dataset in HUB and bool(recipe.model)
 
 
 def prepared(preparation: Preparation, shape: Shape) -> str:

@@ -1,4 +1,4 @@
-"""Other data sets through the whole pipeline, by the real dvc: many classes, another shape, an earlier model."""
+"""Other data sets and models through the whole pipeline, by the real dvc, as docs/data.md says."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 from mnist.core.params import load_dataset
 from tests.clones import MODEL, QUICK, SMALL, digest, read_json, small_clone
 from tests.conftest import ROOT
-from tests.digits import render
+from tests.digits import TRAIN, load, render
+from tests.project.test_readme import block
 
 # As EMNIST's balanced classes: digits, capitals, and the small letters that look unlike theirs.
 FONTS = ["DejaVuSans", "DejaVuSerif", "STIXGeneral", "cmr10", "cmtt10"]
@@ -150,3 +151,48 @@ def test_a_training_from_an_earlier_model_follows_that_model(tmp_path):
     (clone.folder / "first.h5").unlink()
     line = "error: first.h5: expected a model to start from, found no such file"
     assert line in failure(clone, "dvc", "repro", "--force", "--single-item", "train")
+
+
+@pytest.mark.slow
+def test_kaggles_tables_become_a_submission_by_the_lines_of_the_page(tmp_path):
+    clone, (images, labels) = small_clone(tmp_path), load()
+    (clone.folder / "kaggle").mkdir()
+    names, rows = [f"pixel{i}" for i in range(784)], images.reshape(-1, 784)
+    for name, heading, table in (
+        ("train", ["label", *names], np.column_stack([labels[:TRAIN], rows[:TRAIN]])),
+        ("test", names, rows[TRAIN:]),
+    ):
+        lines = [",".join(heading), *(",".join(map(str, row)) for row in table.tolist())]
+        (clone.folder / f"kaggle/{name}.csv").write_text("\n".join(lines) + "\n")
+    collect, repro, predict, write = block("python -m apps.collect kaggle/train.csv").splitlines()
+    clone.run("bash", "-c", collect)
+    clone.edit(lambda recipe: recipe.update(train=QUICK, model=SMALL))
+    for line in (repro, predict, write):
+        clone.run("bash", "-c", line)
+    heading, *answers = (clone.folder / "submission.csv").read_text().splitlines()
+    assert heading == "ImageId,Label"
+    assert [line.split(",")[0] for line in answers] == [str(number + 1) for number in range(360)]
+    right = [int(line.split(",")[1]) == digit for line, digit in zip(answers, labels[TRAIN:], strict=True)]
+    assert np.mean(right) > 0.8  # 0.1 is chance
+
+
+@pytest.mark.slow
+def test_a_model_that_was_made_elsewhere_is_tested_and_exported_by_the_lines_of_the_page(tmp_path):
+    from mnist.learning.backend import keras
+
+    clone, (images, labels) = small_clone(tmp_path), load()
+    theirs = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])  # gives logits
+    theirs.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    theirs.fit(images[:TRAIN] / 255, labels[:TRAIN], epochs=5, verbose=0)
+    theirs.save(clone.folder / "theirs.keras")
+    copy, *run = block("cp theirs.keras").splitlines()
+    clone.run("bash", "-c", copy)
+    clone.edit(lambda recipe: recipe.update(dataset="digits"))
+    clone.run("bash", "-c", "\n".join(run))
+    sha256 = digest(clone, "models/theirs.keras")
+    said = f"7,850 parameters, made elsewhere and taken as it is from `models/theirs.keras`, SHA-256\n`{sha256}`."
+    assert said in card(clone)
+    assert read_json(clone, "metrics/train.json") == {"parameters": 7850}
+    found = theirs.predict(images[TRAIN:] / 255, verbose=0).argmax(axis=1)
+    assert answers(clone, "data/csv/test.csv") == [str(digit) for digit in found]
+    assert read_json(clone, "metrics/evaluate.json")["accuracy"] == np.mean(found == labels[TRAIN:])

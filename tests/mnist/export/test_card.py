@@ -74,7 +74,7 @@ def test_a_model_of_other_pictures_is_known_by_any_title_and_has_no_licence_yet(
     )
     assert read["license"] == "other" and "datasets" not in read
     assert read["tags"] == ["digits", "onnx"]  # the data set's name here
-    assert last == "Code: MIT licence. Model: whoever publishes it decides. Data: mine: 'all'."
+    assert last == "Code: MIT licence. Model: its publisher decides. Data: mine: 'all'."
 
 
 def test_the_card_says_which_images_were_made_up_and_where_the_training_started():
