@@ -43,8 +43,8 @@ def one(rng: np.random.Generator) -> list[Points]:
 
 
 def seven(rng: np.random.Generator) -> list[Points]:
-    """A bar that is nearly level, a stem that may lean to the right, at times a hook at the bar or a stroke across."""
-    width, bottom = rng.uniform(0.3, 0.75), float(-rng.uniform(0, 0.5))
+    """A bar that is nearly level, a stem that leans to the right, and at times a hook at the bar or a stroke across."""
+    width, bottom = rng.uniform(0.4, 0.75), float(-rng.uniform(0.1, 0.5))
     bar = (-float(width), float(width * np.tan(np.radians(rng.uniform(-10, 12)))))
     strokes = [_bent(bar, (0, 0), rng), _bent((0, 0), (bottom, 1), rng)]
     if rng.random() < 0.3:
