@@ -169,6 +169,18 @@ def test_a_bit_that_flipped_on_the_way_is_found_by_readmes_check(published, tmp_
     assert not (clone.folder / ONNX).exists()
 
 
+def test_a_clone_that_asks_git_for_windows_line_ends_has_the_same_bytes(tmp_path):
+    def cloned(convert):
+        folder = tmp_path / convert
+        Clone(ROOT).run("git", "clone", "--quiet", "--config", f"core.autocrlf={convert}", ".", str(folder))
+        files = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
+        return {path.relative_to(folder): path.read_bytes() for path in files}
+
+    files = cloned("false")
+    assert files[Path("params.yaml")].count(b"\n") > 10
+    assert cloned("true") == files
+
+
 by_authors = pytest.mark.skipif("CI" not in os.environ, reason="holds for the authors' commits; set CI=1 to run it")
 
 
