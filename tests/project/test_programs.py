@@ -44,3 +44,4 @@ def test_a_python_that_is_too_old_is_named_in_one_line(module, run_module):
     done = run_module("-c", old)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert " needs Python 3.11 or newer, found " in done.stderr
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
