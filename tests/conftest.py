@@ -1,6 +1,5 @@
 """What several test modules share."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -108,6 +107,8 @@ def write_params(folder, content):
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory):
     """A clone after `dvc repro`, committed; tests work on copies. All workers copy the one that the first has made."""
+    import fcntl  # Windows has none
+
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
     shared.mkdir(exist_ok=True)

@@ -5,7 +5,6 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
-from selenium import webdriver
 
 FLAGS = [
     "--headless",
@@ -35,6 +34,8 @@ def find(*names):
 @contextmanager
 def chromium(folder, *flags, logs=("performance",)):
     """A real browser with an empty profile in `folder`; `logs` are what it keeps for the test to read."""
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = find("chromium", "chromium-browser", "google-chrome")
     for flag in [*FLAGS, *flags, f"--user-data-dir={folder}"]:

@@ -27,6 +27,8 @@ from tests.clones import ROOT
 from tests.tools import find
 
 pytestmark = pytest.mark.slow
+not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="needs Unix's signals, shell or sockets")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of the service in /proc")
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,7 @@ def test_picture_in_text_is_read_as_the_picture_itself(service, name):
     assert (answer.status_code, answer.json()) == (200, service.read(bar()).json())
 
 
+@not_on_windows
 def test_lines_of_docs_serving_md_ask_the_service(service, tmp_path):
     page = (ROOT / "docs/serving.md").read_text()
     (lines,) = re.findall(r"## Ask it\n\n```sh\n(.+?)```", page, re.DOTALL)
@@ -235,6 +238,7 @@ REQUESTS = {
 }
 
 
+@not_on_windows
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: repr(request[:60]))
 def test_malformed_request_is_4xx(service, request_):
     answer = service.raw(request_)
@@ -328,6 +332,7 @@ def test_missing_or_old_model_is_one_line(tmp_path, workers):
         assert (code, line.count("\n")) == (1, 1) and f"{name}.onnx: expected {reason}" in line
 
 
+@not_on_windows
 @pytest.mark.parametrize("name", ["none.onnx", "model.onnx"])
 def test_a_process_whose_answers_nobody_takes_any_more_says_nothing(tmp_path, name):
     write_model(tmp_path / "model.onnx")
@@ -380,6 +385,7 @@ Reader.read = gated
 """
 
 
+@not_on_windows
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_in_flight_is_answered_and_new_work_refused_when_the_service_is_told_to_stop(tmp_path, model, number):
     gated = GATED.format(gate=str(tmp_path / "gate"))
@@ -405,6 +411,7 @@ def refused(port):
     return False
 
 
+@not_on_windows
 def test_body_that_never_ends_does_not_keep_the_service_from_stopping(tmp_path, model):
     with served(tmp_path, model, limits="body_seconds=5") as service, service.connect() as connection:
         connection.sendall(post(b"half", length=100))
@@ -436,6 +443,7 @@ def sleeping(folder, model, workers, **options):
         yield service, service.processes(), begun
 
 
+@on_linux
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("content", [bar(), bar(side=1100)], ids=["quick", "slow"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -469,6 +477,7 @@ def ended(pids):
     return True
 
 
+@on_linux
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("busy", [False, True])
 def test_all_processes_end_with_the_service_even_where_it_is_killed(tmp_path, model, busy, workers):
@@ -483,6 +492,7 @@ def test_all_processes_end_with_the_service_even_where_it_is_killed(tmp_path, mo
         assert ended(pids[1:])
 
 
+@on_linux
 def test_workers_share_the_port_and_all_end_together(tmp_path, model):
     with served(tmp_path, model, "--workers", "2") as service:
         assert service.read(bar()).json()["readings"][0]["text"] == "1"

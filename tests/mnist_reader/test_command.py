@@ -26,6 +26,8 @@ from tests.digits import render
 from tests.linear import ridge_regression, softmax, write_model
 from tests.mnist_reader.drawn import DIGITS, LABELS
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="asks for Unix's terminals, shells and line ends")
+
 
 @pytest.fixture(scope="module")
 def weights():
