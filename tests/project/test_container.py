@@ -194,6 +194,12 @@ def test_port_user_and_name_are_the_same_everywhere():
     assert f"docker build -t {service['image']} ." in (ROOT / "docs/serving.md").read_text(encoding="utf-8")
 
 
+def test_python_of_the_image_is_one_that_the_service_is_tested_with():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    version = re.fullmatch(r"python:(.+)-slim", argument("FROM"))[1]
+    assert version in workflow["jobs"]["reader"]["strategy"]["matrix"]["python"]
+
+
 def test_compose_leaves_the_container_no_rights_and_time_to_answer_what_it_has_begun():
     (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"].values()
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
