@@ -19,7 +19,7 @@ from mnist_reader.command import Answer
 from tests.conftest import ROOT
 
 DOCS = sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))
-PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", *DOCS]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", *DOCS]
 
 
 def block(words):
