@@ -1,8 +1,8 @@
 # The page and the HTTP service, with the released model; docs/serving.md says how to start it.
 FROM python:3.13-slim
 WORKDIR /app
-COPY requirements-serve.txt released/*.whl ./
-RUN pip install --no-cache-dir --require-hashes -r requirements-serve.txt \
+COPY requirements-apps.txt released/*.whl ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-apps.txt \
   && pip install --no-cache-dir --no-deps ./*.whl
 COPY apps apps
 RUN chmod -R a+rX apps

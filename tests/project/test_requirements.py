@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-USES = ["", "-apps", "-serve", "-dev"]
+USES = ["", "-apps", "-dev"]
 
 
 def lines(file):
