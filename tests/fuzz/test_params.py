@@ -21,7 +21,7 @@ WRITTEN = [
     *(TEXT.replace("beta_1: 0.85, beta_2: 0.95", argument) for argument in ("epsilon: -1", "beta_1: 2026-11-24")),
     *(TEXT.replace("[h5,", f'["{name}", h5,') for name in ("\\ud800", "line\\nend")),
     TEXT.replace("seed: 0", "? [1, 2]\n: 3"),
-    TEXT.replace("epochs: 7", "epochs: 9223372036854775808"),
+    TEXT.replace("epochs: 6", "epochs: 9223372036854775808"),
     TEXT.replace("batch_size: 256", "batch_size: 9223372036854775808"),
     TEXT.replace("learning_rate: 0.008", "learning_rate: 1.0e-45"),
     TEXT.replace("recipe: default", "recipe: größe"),
