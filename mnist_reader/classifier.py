@@ -1,6 +1,7 @@
 """The exported model on ONNX Runtime: no TensorFlow, loaded in milliseconds."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ class ClassifierError(UserError):
 class Classifier:
     """Classifier of images: float32 `(n, *shape, 1)` in 0–1 → probabilities `(n, classes)`, from an ONNX file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | zipfile.Path) -> None:
         """Load the model.
 
         Raises:
@@ -35,7 +36,7 @@ class Classifier:
         if not path.is_file():
             raise ClassifierError(
                 f"{path}: expected the exported model, found no such file; "
-                "run `dvc repro`, or `dvc pull --remote released models/export`"
+                "run `dvc repro`, or `dvc pull --remote released models/export`, or name one with --model"
             )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # fatal; what fails is raised as well
@@ -58,7 +59,7 @@ class Classifier:
         self.properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self._try(path)
 
-    def _try(self, path: Path) -> None:
+    def _try(self, path: Path | zipfile.Path) -> None:
         """Ask for blank and full images, since a file may say other shapes and types than its graph has.
 
         Raises:

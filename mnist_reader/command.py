@@ -190,7 +190,7 @@ def read_table(file: str, reader: Reader) -> list[Result]:
     except PixelTableError as error:
         return [(None, str(error))]
     except OSError as error:
-        return [(None, f"{file}: {error.strerror or error}")]
+        return [(None, f"{file}: expected a readable file, found: {error.strerror or error}")]
     return [(answer(f"{file}:{row}", reading), "") for row, reading in enumerate(reader.read_images(images.x), 1)]
 
 

@@ -1,6 +1,7 @@
 """Read digits in pictures: the library that other programs use."""
 
 import math
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mnist_reader.core.normalisation import normalised
 from mnist_reader.ink import WORK, NoInkError, TooManyError, cut_out
 from mnist_reader.looks import Box, Look, close_look
 from mnist_reader.page import page_look
-from mnist_reader.picture import GreyPicture, Picture, grey_picture
+from mnist_reader.picture import GreyPicture, Picture, PictureError, grey_picture
 from mnist_reader.preparation import whole_image
 from mnist_reader.reading import Digit, Reading, overlap, pixels
 from mnist_reader.recognition import Recognised, recognise
@@ -54,11 +55,11 @@ class Reader:
             ClassifierError: no such file, no ONNX, or no classifier of grey images.
             AboutError: the model does not say its classes, so it comes from an older export.
         """
-        path = Path(path or default_model())
-        self.classifier = Classifier(path)
-        self.about = About.of(self.classifier.properties, str(path))
+        file = Path(path) if path else default_model()
+        self.classifier = Classifier(file)
+        self.about = About.of(self.classifier.properties, str(file))
         if len(self.about.classes) != self.classifier.classes:
-            raise AboutError(f"{path}: expected {self.classifier.classes} class names, found {len(self.about.classes)}")
+            raise AboutError(f"{file}: expected {self.classifier.classes} class names, found {len(self.about.classes)}")
         self.accept_all = accept_all
 
     def read(self, picture: Picture, name: str = "picture") -> Reading:
@@ -92,7 +93,14 @@ class Reader:
 
         Args:
             images: `uint8` `(n, rows, columns)`, of the model's shape.
+
+        Raises:
+            PictureError: something else.
         """
+        rows, columns = self.classifier.shape
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (rows, columns):
+            kind = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
+            raise PictureError(f"images: expected uint8 (n, {rows}, {columns}), found {kind}")
         for start in range(0, len(images), IMAGES):
             part = images[start : start + IMAGES]
             for image, probabilities in zip(part, self.classifier(part), strict=True):
@@ -202,10 +210,16 @@ def _reduced(grey: GreyPicture) -> GreyPicture:
     return grey._replace(levels=np.asarray(Image.fromarray(grey.levels).reduce(factor))) if factor > 1 else grey
 
 
-def default_model() -> Path:
-    """The model inside the package, as a wheel has it; else the export of the clone in which the package lies."""
-    inside = Path(__file__).with_name("model.onnx")
-    return inside if inside.is_file() else Path(__file__).parents[1] / "models/export/MNIST_keras_CNN.onnx"
+def default_model() -> Path | zipfile.Path:
+    """The model inside the package, as a wheel has it; else the export of the clone in which the package lies.
+
+    In a fresh clone, where nothing was trained yet, it is the one inside the released wheel.
+    """
+    inside, clone = Path(__file__).with_name("model.onnx"), Path(__file__).parents[1]
+    released = [] if (clone / "models").exists() else sorted(clone.glob("released/*.whl"))
+    if inside.is_file() or not released:
+        return inside if inside.is_file() else clone / "models/export/MNIST_keras_CNN.onnx"
+    return zipfile.Path(released[0], "mnist_reader/model.onnx")
 
 
 def _has_digits(line: list[Recognised]) -> bool:

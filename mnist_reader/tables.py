@@ -60,8 +60,10 @@ def read_tables(path: Path, shape: Shape | None = None) -> dict[str, PixelTable]
 def _read_csv(path: Path, shape: Shape) -> PixelTable:
     pixels = math.prod(shape)
     with path.open("rb") as file:
-        cells = file.readline(32 * (pixels + 2)).decode(errors="replace").strip().split(",")
+        cells = file.readline(32 * (pixels + 2)).decode("utf-8-sig", "replace").strip().split(",")
         more = file.read(1)
+    if cells == [""]:
+        raise PixelTableError(f"{path}: expected a row for each image, found an empty line")
     if len(cells) not in (pixels, pixels + 1):
         size = f"{pixels} columns, for {shape[0]}×{shape[1]} pixels, or {pixels + 1}, with a label before them"
         raise ColumnsError(f"{path}: expected {size}, found {len(cells)}")
@@ -69,9 +71,19 @@ def _read_csv(path: Path, shape: Shape) -> PixelTable:
     if heading and not more:
         raise PixelTableError(f"{path}: expected a row for each image, found a heading alone")
     try:
-        rows = np.loadtxt(path, np.uint8, delimiter=",", quotechar='"', skiprows=int(heading), ndmin=2, comments=None)
+        rows = np.loadtxt(
+            path,
+            np.uint8,
+            delimiter=",",
+            quotechar='"',
+            skiprows=int(heading),
+            ndmin=2,
+            comments=None,
+            encoding="utf-8-sig",
+        )
     except (ValueError, OverflowError) as error:
-        raise PixelTableError(f"{path}: expected integers from 0 to 255: {first_line(error)}") from None
+        said = first_line(error).partition("; use")[0]
+        raise PixelTableError(f"{path}: expected integers from 0 to 255 in {len(cells)} columns: {said}") from None
     labels = rows[:, 0] if len(cells) > pixels else None
     return PixelTable(rows[:, -pixels:].reshape(-1, *shape), labels)
 

@@ -22,6 +22,7 @@ from mnist_reader.core.pixels import SHAPE, Shape
 
 DVC = Path(".dvc")  # the folder that is locked, because nothing else locks it
 SMALL_DATA = RECIPES / "small_data.yaml"
+SHOWN = 12  # classes that are named
 FEW = 10_000  # images to train on; fewer get the recipe for small data
 PREVIOUS = RECIPES / "previous.yaml"  # a copy of the params.yaml that was replaced, where Git has none
 
@@ -90,7 +91,8 @@ def add_dataset(name: str, heading: str) -> Iterator[Callable[[NewDataset], None
             _write_dataset(dataset, new, heading)
             said = _write_params(params, name, new.num_training)
             _check(name, dataset, params)
-            lines.append(f"{DATASETS / dataset.name}: {len(new.classes)} classes, images in {new.folder}")
+            named = ", ".join(new.classes[:SHOWN]) + (", …" if len(new.classes) > SHOWN else "")
+            lines.append(f"{DATASETS / dataset.name}: {len(new.classes)} classes ({named}), images in {new.folder}")
             lines.append(said)
 
         yield write

@@ -50,7 +50,8 @@ def list_pictures(folder: Path, fraction: float, seed: int) -> PictureFiles:
         OSError: a folder that must not be read.
     """
     if not folder.is_dir():
-        raise FolderError(f"{folder}: expected a folder of pictures, found none")
+        found = "another file" if folder.exists() else "none"
+        raise FolderError(f"{folder}: expected a folder of pictures, a .csv or a .npz, found {found}")
     rng, names = np.random.default_rng(seed), _folders(folder)
     is_split = {"train", "test"} <= set(names)
     if not is_split and (splits := [name for name in names if name.lower() in SPLITS]):
@@ -92,7 +93,7 @@ def _by_class(folder: Path, least: int = 2) -> dict[str, list[Path]]:
     if least:
         _check_classes(folder, list(by_class))
     if few := [name for name, files in by_class.items() if len(files) < least]:
-        raise FolderError(f"{folder / few[0]}: expected at least {least} pictures, found {len(by_class[few[0]])}")
+        raise FolderError(f"{folder}: {few[0]}: expected at least {least} pictures, found {len(by_class[few[0]])}")
     return {name: by_class[name] for name in sorted(by_class, key=_with_numbers)}
 
 
@@ -112,8 +113,9 @@ def _folders(folder: Path) -> list[str]:
 def _check_classes(folder: Path, names: list[str]) -> None:
     """Raise FolderError where there are too few or too many classes, or a name cannot be printed."""
     if len(names) < 2:
-        named = "or pictures whose names begin with it, such as 7_01.png"
-        raise FolderError(f"{folder}: expected a folder for each of at least 2 classes, {named}; found {len(names)}")
+        named = "or pictures whose names begin with the class, such as 7_01.png"
+        found = ", ".join(names) or "neither"
+        raise FolderError(f"{folder}: expected a folder for each of at least 2 classes, {named}; found {found}")
     if len(names) > MOST:
         raise FolderError(f"{folder}: expected at most {MOST} classes, found {len(names)}")
     if strange := [name for name in names if not name.isprintable()]:

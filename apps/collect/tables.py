@@ -67,6 +67,8 @@ def _read(path: Path, shape: Shape | None) -> dict[str, PixelTable]:
         tables = read_tables(path, shape)
     except ColumnsError as error:
         raise PixelTableError(f"{error}; --shape ROWS COLUMNS says another size") from None
+    except OSError as error:
+        raise PixelTableError(f"{path}: expected a readable file, found: {error.strerror or error}") from None
     sides = next(iter(tables.values())).x.shape[1:]
     if not all(SMALLEST <= side <= LARGEST for side in sides):
         raise PixelTableError(f"{path}: expected images of {SMALLEST} to {LARGEST} pixels a side, found {sides}")
@@ -75,7 +77,9 @@ def _read(path: Path, shape: Shape | None) -> dict[str, PixelTable]:
 
 def _labelled(path: Path, x: np.ndarray, y: np.ndarray | None) -> Images:
     if y is None:
-        raise LabelError(f"{path}: expected a label for each image, found none; `mnist-read {path}` reads such a table")
+        raise LabelError(
+            f"{path}: expected a label for each image, found none; `python -m apps.predict {path}` reads such a table"
+        )
     return Images(x, y)
 
 

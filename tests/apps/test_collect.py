@@ -27,7 +27,7 @@ from tests.digits import write_idx_folder
 
 SMALL_DATA = (ROOT / "recipes/small_data.yaml").read_text(encoding="utf-8")
 IDX_NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
-NAMED = "or pictures whose names begin with it, such as 7_01.png"
+NAMED = "or pictures whose names begin with the class, such as 7_01.png"
 WAITS = "waiting for another apps.collect in this project"
 
 
@@ -96,7 +96,7 @@ def test_a_folder_for_each_class_becomes_four_files_a_data_set_and_the_recipe_fo
     assert re.fullmatch(r"left out pictures/flat/broken\.png: expected a picture [^\n]*\n", done.err)
     assert done.out[0].endswith("to test with, 1 left out")
     assert done.out[1:] == [
-        "datasets/own.yaml: 2 classes, images in data/own",
+        "datasets/own.yaml: 2 classes (flat, upright), images in data/own",
         "params.yaml: now recipes/small_data.yaml with dataset own, for fewer than 10,000 images; "
         "undo: cp recipes/previous.yaml params.yaml",
         "next: dvc repro",
@@ -399,10 +399,10 @@ def many(folder):
 @pytest.mark.parametrize(
     ("harm", "line"),
     [
-        (shutil.rmtree, "pictures: expected a folder of pictures, found none"),
-        (alone, f"pictures: expected a folder for each of at least 2 classes, {NAMED}; found 1"),
+        (shutil.rmtree, "pictures: expected a folder of pictures, a .csv or a .npz, found none"),
+        (alone, f"pictures: expected a folder for each of at least 2 classes, {NAMED}; found upright"),
         (many, "pictures: expected at most 256 classes, found 257"),
-        (empty, "pictures/flat: expected at least 2 pictures, found 0"),
+        (empty, "pictures: flat: expected at least 2 pictures, found 0"),
         (alien, "pictures/test/round: expected a class of pictures/train, found another"),
         (untested, "pictures: expected pictures to test with, found none"),
         (only_train, "pictures: expected train and test, or a folder for each class; found Train"),
@@ -535,20 +535,29 @@ IMAGES, LABELS = digits(6)
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (table(IMAGES), "expected a label for each image, found none; `mnist-read own.csv` reads such a table"),
+        (
+            table(IMAGES),
+            "expected a label for each image, found none; `python -m apps.predict own.csv` reads such a table",
+        ),
         (table(IMAGES, LABELS * 0), "expected labels of at least 2 classes, found 1"),
         (table(IMAGES[:4], LABELS[:4]), "expected at least 2 images of each class, found 1 of 1"),
         (
             table(IMAGES, LABELS.astype(int) + 254),
-            "expected integers from 0 to 255: could not convert string '256' to uint8",
+            "expected integers from 0 to 255 in 785 columns: could not convert string '256'",
         ),
-        (table(IMAGES, LABELS)[:-20], "expected integers from 0 to 255: the number of columns changed from 785 to 7"),
+        (
+            table(IMAGES, LABELS)[:-20],
+            "expected integers from 0 to 255 in 785 columns: the number of columns changed from 785 to 7",
+        ),
         (table(IMAGES, LABELS).splitlines()[0], "expected a row for each image, found a heading alone"),
         ("Id,Label\n1,2\n", "expected 784 columns, for 28×28 pixels, or 785, with a label before them, found 2"),
-        ("", "expected 784 columns, for 28×28 pixels, or 785, with a label before them, found 1"),
+        ("", "expected a row for each image, found an empty line"),
         ({"x_train": IMAGES / 255, "y_train": LABELS}, "x_train: expected integers from 0 to 255 (n, rows, columns)"),
         ({"x_train": IMAGES, "y_train": LABELS[:5]}, "y_train: expected 6 labels from 0 to 255, found uint8 (5,) from"),
-        ({"x_train": IMAGES}, "expected a label for each image, found none; `mnist-read own.npz` reads such a table"),
+        (
+            {"x_train": IMAGES},
+            "expected a label for each image, found none; `python -m apps.predict own.npz` reads such a table",
+        ),
         (
             {"X": IMAGES, "y": LABELS},
             "expected x_train, y_train, x_test, y_test, or MedMNIST's names, or one array; fou",

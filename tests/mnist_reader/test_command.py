@@ -370,10 +370,18 @@ def test_a_table_stands_beside_pictures_and_its_lines_are_aligned(folder, tmp_pa
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("gone.csv", None, "No such file or directory"),
+        ("gone.csv", None, "expected a readable file, found: No such file or directory"),
         ("scores.csv", b"name,score\nAda,1\n", "expected 784 columns, for 28×28 pixels, or 785, with a lab"),
-        ("half.csv", b"0," * 783 + b"0\n0,0\n", "expected integers from 0 to 255: the number of columns changed from"),
-        ("large.csv", b"0," * 783 + b"256\n", "expected integers from 0 to 255: could not convert string '256'"),
+        (
+            "half.csv",
+            b"0," * 783 + b"0\n0,0\n",
+            "expected integers from 0 to 255 in 784 columns: the number of columns",
+        ),
+        (
+            "large.csv",
+            b"0," * 783 + b"256\n",
+            "expected integers from 0 to 255 in 784 columns: could not convert string",
+        ),
         ("damaged.npz", b"PK\3\4", "expected a NumPy archive of numbers: "),
     ],
 )

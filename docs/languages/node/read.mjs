@@ -9,7 +9,11 @@ if (!pictures.length) {
   console.error("usage: node read.mjs MODEL.onnx PIXELS...");
   process.exit(2);
 }
-const { read } = await load(ort, await readFile(model));
+const content = await readFile(model).catch((error) => {
+  console.error(`error: ${model}: expected an ONNX model, found: ${error.message}`);
+  process.exit(1);
+});
+const { read } = await load(ort, content);
 
 for (const picture of pictures) {
   try {
