@@ -35,7 +35,8 @@ def find_tables(source: Path) -> dict[str, Path]:
     if is_table(source):
         return {"train": source}
     files = sorted(source.glob("*.csv")) if source.is_dir() else []
-    return {part: file for part in ("train", "test") for file in files if part in file.stem.lower()}
+    found = {part: file for part in ("train", "test") for file in files if part in file.stem.lower()}
+    return found if "train" in found else {}
 
 
 def read_parts(tables: dict[str, Path], shape: Shape | None, fraction: float, seed: int) -> Parts:
@@ -51,6 +52,8 @@ def read_parts(tables: dict[str, Path], shape: Shape | None, fraction: float, se
     for part, file in tables.items():
         for name, images in _read(file, shape).items():
             parts[name or part] = _labelled(file, images.x, images.y)
+    if "train" not in parts:
+        raise LabelError(f"{path}: expected images to train on, found none")
     train = _joined([parts[name] for name in ("train", "val") if name in parts])
     names = np.unique(train.y)
     if len(names) < 2:

@@ -472,6 +472,14 @@ def test_a_folder_of_tables_keeps_its_split_and_labels_need_not_begin_at_0(colle
     assert load_dataset("own").classes == ["5", "6", "7"]
 
 
+def test_a_folder_with_a_table_for_testing_alone_is_refused_in_one_line(collect, root):
+    (root / "kaggle").mkdir()
+    (root / "kaggle/test.csv").write_text(table(*digits(6)))
+    done = collect("kaggle", "own")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith("error: kaggle: expected a folder for each of at least 2 classes, ")
+
+
 def test_a_csv_of_images_of_another_size_needs_the_size(collect, root):
     images, labels = digits(9, shape=(8, 12))
     (root / "small.csv").write_text(table(images, labels))
@@ -563,6 +571,7 @@ IMAGES, LABELS = digits(6)
             "expected x_train, y_train, x_test, y_test, or MedMNIST's names, or one array; fou",
         ),
         ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS + 1}, "expected the labels of own"),
+        ({"x_test": IMAGES, "y_test": LABELS}, "expected images to train on, found none"),
         ({"x_train": IMAGES[:, :7], "y_train": LABELS}, "expected images of 8 to 128 pixels a side, found (7, 28)"),
         (
             {"x_train": np.array([{}]), "y_train": LABELS},
