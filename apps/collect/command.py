@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from apps.collect.dataset import NewDataset, add_dataset, earlier_dataset, one_at_a_time
 from apps.collect.folders import IDX_FILES, Files, FolderError, holds_idx, list_pictures, read_idx_folder
-from apps.collect.tables import Images, find_tables, read_parts
+from apps.collect.tables import Images, Parts, find_tables, read_parts
 from mnist.core.errors import UserError, printable
 from mnist.core.files import atomic, sha256
 from mnist.core.sections import Key
@@ -68,10 +68,8 @@ def collect(arguments: argparse.Namespace) -> None:
     with one_at_a_time():
         if holds_idx(arguments.source):
             collect_idx(arguments)
-        elif tables := find_tables(arguments.source):
-            collect_tables(arguments, tables)
         else:
-            collect_pictures(arguments)
+            collect_images(arguments)
 
 
 def collect_idx(arguments: argparse.Namespace) -> None:
@@ -86,22 +84,32 @@ def collect_idx(arguments: argparse.Namespace) -> None:
         write(NewDataset(*about, classes, shape, arguments.source, content.digests, content.num_training))
 
 
-def collect_tables(arguments: argparse.Namespace, tables: dict[str, Path]) -> None:
-    """Add images that are ready, out of tables; their IDX files will be in data/NAME."""
-    target, shape = Path("data", arguments.name), tuple(arguments.shape) if arguments.shape else None
+def collect_images(arguments: argparse.Namespace) -> None:
+    """Add images out of tables, or pictures; their IDX files will be in data/NAME."""
+    target = Path("data", arguments.name)
     earlier_dataset(arguments.name, target)
     check_target(arguments.source, target)
-    classes, train, test = read_parts(tables, shape, arguments.test, arguments.seed)
-    print(f"{len(train.x):,} images to train on, {len(test.x):,} to test with")
-    add_images(arguments, classes, train, test)
+    tables = find_tables(arguments.source)
+    classes, train, test = from_tables(arguments, tables) if tables else from_pictures(arguments)
+    warn(classes, train, test)
+    rows, columns = train.x.shape[1:]
+    about = arguments.title, arguments.licence, KINDS[arguments.kind][0]
+    with add_dataset(arguments.name, heading()) as write, atomic(target) as folder:
+        digests = write_idx_files(train, test, folder)
+        write(NewDataset(*about, classes, (rows, columns), target, digests, len(train.x)))
 
 
-def collect_pictures(arguments: argparse.Namespace) -> None:
-    """Add a data set of pictures; their IDX files will be in data/NAME."""
-    target, shape = Path("data", arguments.name), tuple(arguments.shape or SHAPE)
-    earlier_dataset(arguments.name, target)
-    check_target(arguments.source, target)
-    prepare = KINDS[arguments.kind][1]
+def from_tables(arguments: argparse.Namespace, tables: dict[str, Path]) -> Parts:
+    """Images that are ready, out of tables."""
+    shape = tuple(arguments.shape) if arguments.shape else None
+    parts = read_parts(tables, shape, arguments.test, arguments.seed)
+    print(f"{len(parts.train.x):,} images to train on, {len(parts.test.x):,} to test with")
+    return parts
+
+
+def from_pictures(arguments: argparse.Namespace) -> Parts:
+    """Images that are made of pictures; those that cannot be read are left out."""
+    shape, prepare = tuple(arguments.shape or SHAPE), KINDS[arguments.kind][1]
     files = list_pictures(arguments.source, arguments.test, arguments.seed)
     total = len(files.train) + len(files.test)
     with tqdm(total=total, unit=" pictures", disable=not sys.stderr.isatty()) as bar:
@@ -109,17 +117,7 @@ def collect_pictures(arguments: argparse.Namespace) -> None:
     check_images(arguments.source, files.classes, train, test)
     refused = total - len(train.x) - len(test.x)
     print(f"{len(train.x):,} pictures to train on, {len(test.x):,} to test with, {refused:,} left out")
-    add_images(arguments, files.classes, train, test)
-
-
-def add_images(arguments: argparse.Namespace, classes: list[str], train: Images, test: Images) -> None:
-    """Write the IDX files to data/NAME, and add the data set."""
-    warn(classes, train, test)
-    target, (rows, columns) = Path("data", arguments.name), train.x.shape[1:]
-    about = arguments.title, arguments.licence, KINDS[arguments.kind][0]
-    with add_dataset(arguments.name, heading()) as write, atomic(target) as folder:
-        digests = write_idx_files(train, test, folder)
-        write(NewDataset(*about, classes, (rows, columns), target, digests, len(train.x)))
+    return Parts(files.classes, train, test)
 
 
 def heading() -> str:
