@@ -35,7 +35,7 @@ def test_the_metrics_and_tables_are_those_of_the_answers(project, tiny_model, re
     names = ["accuracy", "accuracy_low", "accuracy_high", "loss", "errors", "calibration_error", "unsure"]
     assert list(found) == [*names, "sure_and_wrong"]
     assert (found["accuracy"], found["errors"]) == (right.mean(), (~right).sum())
-    unsure = answers["test"].max(axis=1) < np.quantile(answers["held_out"].max(axis=1), 0.006)
+    unsure = answers["test"].max(axis=1) < np.quantile(answers["held_out"].max(axis=1), 0.009)
     assert (found["unsure"], found["sure_and_wrong"]) == (unsure.mean(), (~unsure & ~right).mean())
     predictions = [(row["actual"], row["predicted"]) for row in table(metrics / "predictions.csv")]
     assert predictions == [(str(a), str(b)) for a, b in zip(labels, answers["test"].argmax(axis=1), strict=True)]
