@@ -2,11 +2,7 @@
 
 import sys
 
-from mnist_reader.core.errors import UserError, require
+from mnist_reader.core.errors import require
 
 program = next((word for word in sys.orig_argv if word.startswith("cluster.")), "cluster")
 require(program, "requirements-dev.txt", "distributed", "dvc", "pyarrow")
-
-
-class ClusterError(UserError):
-    """What is asked for cannot be handed out."""

@@ -9,8 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from distributed import Client, Future, LocalCluster, as_completed
 
-from cluster import ClusterError
-from mnist.core.errors import first_line
+from mnist.core.errors import UserError, first_line
 
 
 def add_arguments(parser: argparse.ArgumentParser, workers: int) -> None:
@@ -39,7 +38,7 @@ def connected(scheduler: str | None, workers: int) -> Iterator[Client]:
         try:
             client = stack.enter_context(Client(address))
         except (OSError, TypeError, ValueError) as error:  # TypeError: TLS without certificates
-            raise ClusterError(f"{scheduler}: expected a Dask scheduler: {first_line(error)}") from None
+            raise UserError(f"{scheduler}: expected a Dask scheduler: {first_line(error)}") from None
         yield client
 
 
@@ -74,5 +73,5 @@ def completed(futures: Iterable[Future]) -> Iterator[Future]:
     """The futures, each as soon as it is done."""
     for future in as_completed(futures):
         if future.cancelled():
-            raise ClusterError("expected a connection to the scheduler that lasts, lost it; call the program again")
+            raise UserError("expected a connection to the scheduler that lasts, lost it; call the program again")
         yield future

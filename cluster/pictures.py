@@ -12,8 +12,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cluster import ClusterError
-from mnist.core.errors import first_line
+from mnist.core.errors import UserError, first_line
 from mnist_reader.picture import MAX_BYTES
 
 PART = 1000  # pictures that are one task and one file of answers; of a table, it is a row group
@@ -41,13 +40,13 @@ def file_system(address: str) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path there.
 
     Raises:
-        ClusterError: there is none, or it is a damaged archive.
+        UserError: there is none, or it is a damaged archive.
     """
     try:
         return fsspec.core.url_to_fs(address)
     except Exception as error:  # the file systems' own
         place = address.rpartition("::")[2]
-        raise ClusterError(f"{place}: expected a place that can be read: {first_line(error)}") from None
+        raise UserError(f"{place}: expected a place that can be read: {first_line(error)}") from None
 
 
 def is_local(system: Any) -> bool:
@@ -61,7 +60,7 @@ def parts_of(source: str) -> list[Part]:
     Files whose names end in .tar, .zip or .parquet are read as what they are, all others as pictures.
 
     Raises:
-        ClusterError: nothing is there, or a damaged archive or table.
+        UserError: nothing is there, or a damaged archive or table.
         OSError: a folder on this machine that must not be read.
     """
     system, path = file_system(source)
@@ -76,7 +75,7 @@ def parts_of(source: str) -> list[Part]:
             case _:
                 loose[address] = size
     if not loose and not parts:
-        raise ClusterError(f"{source}: expected pictures, found nothing")
+        raise UserError(f"{source}: expected pictures, found nothing")
     return parts + _chunks(source, loose)
 
 
@@ -110,7 +109,7 @@ def _members(kind: str, address: str) -> list[str]:
     try:
         return archive.find("")
     except Exception as error:  # RecursionError for folders a thousand deep
-        raise ClusterError(f"{address}: expected an archive that can be listed: {first_line(error)}") from None
+        raise UserError(f"{address}: expected an archive that can be listed: {first_line(error)}") from None
 
 
 def _chunks(source: str, sizes: dict[str, int]) -> list[Part]:
@@ -124,7 +123,7 @@ def _row_groups(address: str) -> list[Part]:
         with fsspec.open(address) as file:
             table = pq.read_metadata(file)
     except (OSError, ValueError) as error:
-        raise ClusterError(f"{address}: expected a whole table: {first_line(error)}") from None
+        raise UserError(f"{address}: expected a whole table: {first_line(error)}") from None
     counts = [table.row_group(index).num_rows for index in range(table.num_row_groups)]
     rows = accumulate(counts, initial=0)
     return [Part(address, index, count, row=row) for index, (count, row) in enumerate(zip(counts, rows, strict=False))]
@@ -185,7 +184,7 @@ def _rows(part: Part, column: str) -> Iterator[tuple[str, Content]]:
         columns = [field.name for field in table.schema_arrow if str(field.type) in ("binary", "large_binary")]
         if column not in columns:
             found = ", ".join(columns) or "none"
-            raise ClusterError(f"{part.source}: expected bytes in a column '{column}', found {found}; see --column")
+            raise UserError(f"{part.source}: expected bytes in a column '{column}', found {found}; see --column")
         index, damage = 0, Exception(f"expected {part.pictures:,} rows in the row group, found fewer")
         try:
             for index, batch in enumerate(table.iter_batches(1, row_groups=[part.start], columns=[column]), 1):

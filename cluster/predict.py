@@ -17,11 +17,10 @@ import pyarrow.parquet as pq
 from distributed import KilledWorker
 from tqdm import tqdm
 
-from cluster import ClusterError
 from cluster.answers import COLUMNS, Row, rows_of
 from cluster.engine import add_arguments, completed, connected
 from cluster.pictures import PART, Part, file_system, is_local, parts_of
-from mnist.core.errors import run
+from mnist.core.errors import UserError, run
 from mnist.core.files import atomic
 from mnist.core.paths import ONNX
 from mnist_reader import Reader
@@ -40,7 +39,7 @@ def main() -> None:
     done = {name for name in names if name and not name.startswith(".")}  # with a dot, it is being written
     if strange := done - (parts.keys() if asked.resume else set()):
         expected = "answers to this source with this model" if asked.resume else "an empty folder, or --resume"
-        raise ClusterError(f"{asked.target}: expected {expected}, found {min(strange)}")
+        raise UserError(f"{asked.target}: expected {expected}, found {min(strange)}")
     left = {name: part for name, part in parts.items() if name not in done}
     total, empty, failed = sum(part.pictures for part in left.values()), 0, 0
     with connected(asked.scheduler, asked.workers) as client, tqdm(total=total, unit=" pictures", disable=None) as bar:
@@ -50,7 +49,7 @@ def main() -> None:
         tasks = {client.submit(answer_part, part, file, *common, pure=False): file for file, part in targets.items()}
         for future in completed(tasks):
             if isinstance(future.exception(), KilledWorker):
-                raise ClusterError(f"{tasks[future]}: expected workers that last, found that they end with it")
+                raise UserError(f"{tasks[future]}: expected workers that last, found that they end with it")
             count, blank, unreadable = future.result()
             bar.update(count)
             empty, failed = empty + blank, failed + unreadable

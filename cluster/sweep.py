@@ -23,9 +23,8 @@ from dvc.repo import Repo
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import get_hydra_sweeps
 
-from cluster import ClusterError
 from cluster.engine import add_arguments, completed, connected, count
-from mnist.core.errors import first_line, run
+from mnist.core.errors import UserError, first_line, run
 
 SCRIPT = """
 # When the worker dies, standard input ends; this line then kills the script and all that it has started.
@@ -81,16 +80,16 @@ def parse() -> argparse.Namespace:
 def place_of(git_remote: str) -> dict[str, str]:
     """Where the experiments come from and go to, as variables of SCRIPT; a commit that is not there is refused."""
     if changed := git("status", "--porcelain", "--untracked-files=no"):
-        raise ClusterError(f"{changed.split()[1]}: expected no change that is not committed, found one")
+        raise UserError(f"{changed.split()[1]}: expected no change that is not committed, found one")
     commit = git("rev-parse", "HEAD")
     if not git("branch", "--remotes", "--list", f"{git_remote}/*", "--contains", commit):
-        raise ClusterError(f"{commit[:7]}: expected this commit on the Git remote {git_remote}; `git push` it there")
+        raise UserError(f"{commit[:7]}: expected this commit on the Git remote {git_remote}; `git push` it there")
     origin = git("remote", "get-url", git_remote)
     origin = str(Path(origin).resolve()) if Path(origin).exists() else origin
     with Repo() as repo:  # it makes addresses absolute: DVC 3.67 finds no relative one from elsewhere
         name = repo.config["core"].get("remote", "")
         if not name:
-            raise ClusterError(".dvc/config: expected a default remote, found none")
+            raise UserError(".dvc/config: expected a default remote, found none")
         return {"COMMIT": commit, "ORIGIN": origin, "REMOTE": name, "STORAGE": repo.config["remote"][name]["url"]}
 
 
@@ -99,7 +98,7 @@ def planned(settings: list[str], place: dict[str, str]) -> dict[str, list[str]]:
     try:
         sweeps = get_hydra_sweeps(to_path_overrides(settings))
     except Exception as error:  # hydra's and DVC's own
-        raise ClusterError(f"-S {' -S '.join(settings)}: {first_line(error)}") from None
+        raise UserError(f"-S {' -S '.join(settings)}: {first_line(error)}") from None
     each = [[f"{file}:{value}" for file, values in sweep.items() for value in values] for sweep in sweeps]
     digests = [hashlib.sha256(json.dumps([values, place["THREADS"]]).encode()).hexdigest() for values in each]
     return {f"{place['COMMIT'][:7]}-{digest[:8]}": values for digest, values in zip(digests, each, strict=True)}
@@ -115,7 +114,7 @@ def git(*arguments: str) -> str:
     """What git prints."""
     process = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if process.returncode:
-        raise ClusterError(process.stderr.partition("\n")[0])
+        raise UserError(process.stderr.partition("\n")[0])
     return process.stdout.strip()
 
 

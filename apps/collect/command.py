@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from apps.collect.dataset import NewDataset, add_dataset, earlier_dataset, one_at_a_time
-from apps.collect.folders import IDX_FILES, Files, FolderError, holds_idx, list_pictures, read_idx_folder
+from apps.collect.folders import IDX_FILES, Files, holds_idx, list_pictures, read_idx_folder
 from apps.collect.tables import Images, Parts, find_tables, read_parts
 from mnist.core.errors import UserError, printable
 from mnist.core.files import atomic, sha256
@@ -28,16 +28,13 @@ KINDS: dict[str, tuple[str, Prepare]] = {
 }
 
 
-class CollectError(UserError):
-    """The data set cannot be made."""
-
-
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m apps.collect", description="Make a data set of your own pictures.")
-    parser.add_argument(
-        "source", type=Path, help="folder with a folder for each class, or with four IDX files; or a CSV or .npz"
+    source = (
+        "folder with a folder for each class, with pictures whose names begin with it, with four IDX files or with "
     )
+    parser.add_argument("source", type=Path, help=f"{source}CSV files; or a CSV or .npz")
     parser.add_argument("name", help="of the data set: its file will be datasets/NAME.yaml")
     kind = "digits: find the ink, cut it out, centre it, as MNIST's are; pictures: take them whole (default)"
     parser.add_argument("--as", dest="kind", choices=KINDS, default="pictures", help=kind)
@@ -75,7 +72,7 @@ def collect(arguments: argparse.Namespace) -> None:
 def collect_idx(arguments: argparse.Namespace) -> None:
     """Add IDX files, which stay where they are; classes and shape stay as an earlier file of the data set has them."""
     if arguments.shape:
-        raise CollectError(f"{arguments.source}: expected no --shape, as IDX files have their own, found one")
+        raise UserError(f"{arguments.source}: expected no --shape, as IDX files have their own, found one")
     earlier = earlier_dataset(arguments.name, arguments.source)
     content = read_idx_folder(arguments.source)
     classes, shape = (earlier.classes, earlier.size) if earlier else (content.classes, content.shape)
@@ -126,13 +123,13 @@ def heading() -> str:
 
 
 def check_target(source: Path, target: Path) -> None:
-    """Raise CollectError where writing `target` would remove something."""
+    """Raise UserError where writing `target` would remove something."""
     one, other = source.resolve(), target.resolve()
     if one == other or one in other.parents or other in one.parents:
-        raise CollectError(f"{source}: expected a folder that is not in {target}, nor around it")
+        raise UserError(f"{source}: expected a folder that is not in {target}, nor around it")
     left = [path for path in target.iterdir() if path.name not in IDX_FILES] if target.is_dir() else []
     if target.is_symlink() or target.is_file() or left:
-        raise CollectError(f"{target}: expected nothing, or the files of an earlier run, found {left or 'a file'}")
+        raise UserError(f"{target}: expected nothing, or the files of an earlier run, found {left or 'a file'}")
 
 
 def read_pictures(files: Files, prepare: Prepare, shape: Shape, count: Callable[[], object]) -> Images:
@@ -149,11 +146,11 @@ def read_pictures(files: Files, prepare: Prepare, shape: Shape, count: Callable[
 
 
 def check_images(source: Path, classes: list[str], train: Images, test: Images) -> None:
-    """Raise FolderError where a class cannot be trained, or nothing can be tested."""
+    """Raise UserError where a class cannot be trained, or nothing can be tested."""
     if empty := [name for label, name in enumerate(classes) if label not in train.y]:
-        raise FolderError(f"{source}: {empty[0]}: expected a picture to train on that can be read, found none")
+        raise UserError(f"{source}: {empty[0]}: expected a picture to train on that can be read, found none")
     if not len(test.y):
-        raise FolderError(f"{source}: expected pictures to test with, found none")
+        raise UserError(f"{source}: expected pictures to test with, found none")
 
 
 def warn(classes: list[str], train: Images, test: Images) -> None:

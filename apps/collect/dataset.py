@@ -27,10 +27,6 @@ FEW = 10_000  # images to train on; fewer get the recipe for small data
 PREVIOUS = RECIPES / "previous.yaml"  # a copy of the params.yaml that was replaced, where Git has none
 
 
-class DatasetError(UserError):
-    """The data set cannot be added."""
-
-
 class NewDataset(NamedTuple):
     """What a data set's file says, and how many images there are to train on."""
 
@@ -65,7 +61,7 @@ def earlier_dataset(name: str, folder: Path) -> Dataset | None:
     """The data set `name`, where there is one already.
 
     Raises:
-        DatasetError: its files are not in `folder`.
+        UserError: its files are not in `folder`.
         ParamsError: a mistake in its file or in params.yaml.
     """
     load_recipe()
@@ -74,7 +70,7 @@ def earlier_dataset(name: str, folder: Path) -> Dataset | None:
         return None
     dataset = load_dataset(name)
     if dataset.sources != [f"file:{folder}"]:
-        raise DatasetError(f"{path}: expected a name that is free, found a data set from {dataset.sources[0]}")
+        raise UserError(f"{path}: expected a name that is free, found a data set from {dataset.sources[0]}")
     return dataset
 
 
@@ -82,7 +78,7 @@ def earlier_dataset(name: str, folder: Path) -> Dataset | None:
 def add_dataset(name: str, heading: str) -> Iterator[Callable[[NewDataset], None]]:
     """Give a function that writes the data set's file and params.yaml; on success both take their places at the end.
 
-    The function raises DatasetError where one of them would be wrong.
+    The function raises UserError where one of them would be wrong.
     """
     lines: list[str] = []
     with atomic(PARAMS.resolve()) as params, atomic(DATASETS / f"{name}.yaml") as dataset:
@@ -158,12 +154,12 @@ def _is_committed() -> bool:
 
 
 def _check(name: str, dataset: Path, params: Path) -> None:
-    """Raise DatasetError where a file that was written is wrong; it names the file as the user knows it."""
+    """Raise UserError where a file that was written is wrong; it names the file as the user knows it."""
     try:
         load_dataset(name, dataset.parent)
         recipe = load_recipe(params)
     except ParamsError as error:
         lines = str(error).replace(str(dataset), str(DATASETS / dataset.name)).replace(str(params), str(PARAMS))
-        raise DatasetError(lines) from None
+        raise UserError(lines) from None
     if recipe.dataset != name:
-        raise DatasetError(f"{PARAMS}: expected a line `dataset: …` that can be changed, found none")
+        raise UserError(f"{PARAMS}: expected a line `dataset: …` that can be changed, found none")

@@ -23,10 +23,6 @@ SPLITS = {"train", "test", "val", "valid", "validation", "training", "testing"} 
 IDX_FILES = [str(field.alias) for field in RawFiles.model_fields.values()]
 
 
-class FolderError(UserError):
-    """The folder is not laid out as expected."""
-
-
 class PictureFiles(NamedTuple):
     """Files and labels of both parts, each in an order that only the seed and the names decide."""
 
@@ -45,17 +41,17 @@ def list_pictures(folder: Path, fraction: float, seed: int) -> PictureFiles:
             for testing and one to train on.
 
     Raises:
-        FolderError: no such folder, fewer than two classes or more than MOST, one with fewer than two files (in `test`
+        UserError: no such folder, fewer than two classes or more than MOST, one with fewer than two files (in `test`
             it may have none), or one that is only in `test`.
         OSError: a folder that must not be read.
     """
     if not folder.is_dir():
         found = "another file" if folder.exists() else "none"
-        raise FolderError(f"{folder}: expected a folder of pictures, a .csv or a .npz, found {found}")
+        raise UserError(f"{folder}: expected a folder of pictures, a .csv or a .npz, found {found}")
     rng, names = np.random.default_rng(seed), _folders(folder)
     is_split = {"train", "test"} <= set(names)
     if not is_split and (splits := [name for name in names if name.lower() in SPLITS]):
-        raise FolderError(f"{folder}: expected train and test, or a folder for each class; found {', '.join(splits)}")
+        raise UserError(f"{folder}: expected train and test, or a folder for each class; found {', '.join(splits)}")
     by_class = _by_class(folder / "train" if is_split else folder)
     train, test = _given_split(folder, by_class) if is_split else _random_split(by_class, fraction, rng)
     return PictureFiles(list(by_class), _shuffled(train, rng), _shuffled(test, rng))
@@ -64,7 +60,7 @@ def list_pictures(folder: Path, fraction: float, seed: int) -> PictureFiles:
 def _given_split(folder: Path, by_class: dict[str, list[Path]]) -> tuple[Files, Files]:
     tested = _by_class(folder / "test", least=0)
     if alien := [name for name in tested if name not in by_class]:
-        raise FolderError(f"{folder / 'test' / alien[0]}: expected a class of {folder / 'train'}, found another")
+        raise UserError(f"{folder / 'test' / alien[0]}: expected a class of {folder / 'train'}, found another")
     train, test = (
         [(file, label) for label, name in enumerate(by_class) for file in part.get(name, [])]
         for part in (by_class, tested)
@@ -93,7 +89,7 @@ def _by_class(folder: Path, least: int = 2) -> dict[str, list[Path]]:
     if least:
         _check_classes(folder, list(by_class))
     if few := [name for name, files in by_class.items() if len(files) < least]:
-        raise FolderError(f"{folder}: {few[0]}: expected at least {least} pictures, found {len(by_class[few[0]])}")
+        raise UserError(f"{folder}: {few[0]}: expected at least {least} pictures, found {len(by_class[few[0]])}")
     return {name: by_class[name] for name in sorted(by_class, key=_with_numbers)}
 
 
@@ -111,15 +107,15 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _check_classes(folder: Path, names: list[str]) -> None:
-    """Raise FolderError where there are too few or too many classes, or a name cannot be printed."""
+    """Raise UserError where there are too few or too many classes, or a name cannot be printed."""
     if len(names) < 2:
         named = "or pictures whose names begin with the class, such as 7_01.png"
         found = ", ".join(names) or "neither"
-        raise FolderError(f"{folder}: expected a folder for each of at least 2 classes, {named}; found {found}")
+        raise UserError(f"{folder}: expected a folder for each of at least 2 classes, {named}; found {found}")
     if len(names) > MOST:
-        raise FolderError(f"{folder}: expected at most {MOST} classes, found {len(names)}")
+        raise UserError(f"{folder}: expected at most {MOST} classes, found {len(names)}")
     if strange := [name for name in names if not name.isprintable()]:
-        raise FolderError(f"{folder}: expected names of folders that can be printed, found {strange[0]!a}")
+        raise UserError(f"{folder}: expected names of folders that can be printed, found {strange[0]!a}")
 
 
 def _with_numbers(name: str) -> list[tuple[int, str]]:

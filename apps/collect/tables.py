@@ -11,10 +11,6 @@ from mnist_reader.core.pixels import LARGEST, SMALLEST, Shape
 from mnist_reader.tables import ColumnsError, PixelTable, PixelTableError, is_table, read_tables
 
 
-class LabelError(UserError):
-    """Images without labels, or with labels that cannot be learnt."""
-
-
 class Images(NamedTuple):
     """Images that are ready for the model, and their labels."""
 
@@ -46,21 +42,21 @@ def read_parts(tables: dict[str, Path], shape: Shape | None, fraction: float, se
 
     Raises:
         PixelTableError: a table that is damaged, or has no images.
-        LabelError: labels are missing, or there are too few of a class.
+        UserError: labels are missing, or there are too few of a class.
     """
     path, parts = tables["train"], {}
     for part, file in tables.items():
         for name, images in _read(file, shape).items():
             parts[name or part] = _labelled(file, images.x, images.y)
     if "train" not in parts:
-        raise LabelError(f"{path}: expected images to train on, found none")
+        raise UserError(f"{path}: expected images to train on, found none")
     train = _joined([parts[name] for name in ("train", "val") if name in parts])
     names = np.unique(train.y)
     if len(names) < 2:
-        raise LabelError(f"{path}: expected labels of at least 2 classes, found {len(names)}")
+        raise UserError(f"{path}: expected labels of at least 2 classes, found {len(names)}")
     train, test = (train, parts["test"]) if "test" in parts else _split(path, train, fraction, seed)
     if alien := np.setdiff1d(test.y, names).tolist():
-        raise LabelError(f"{tables.get('test', path)}: expected the labels of {path}, found {alien[0]}")
+        raise UserError(f"{tables.get('test', path)}: expected the labels of {path}, found {alien[0]}")
     ordered = [Images(part.x, np.searchsorted(names, part.y).astype(np.uint8)) for part in (train, test)]
     return Parts([str(name) for name in names], *ordered)
 
@@ -80,7 +76,7 @@ def _read(path: Path, shape: Shape | None) -> dict[str, PixelTable]:
 
 def _labelled(path: Path, x: np.ndarray, y: np.ndarray | None) -> Images:
     if y is None:
-        raise LabelError(
+        raise UserError(
             f"{path}: expected a label for each image, found none; `python -m apps.predict {path}` reads such a table"
         )
     return Images(x, y)
@@ -97,7 +93,7 @@ def _split(path: Path, images: Images, fraction: float, seed: int) -> tuple[Imag
     for label in np.unique(images.y):
         rows = order[images.y[order] == label]
         if len(rows) < 2:
-            raise LabelError(f"{path}: expected at least 2 images of each class, found 1 of {label}")
+            raise UserError(f"{path}: expected at least 2 images of each class, found 1 of {label}")
         tested[rows[: num_tested(len(rows), fraction)]] = True
     train, test = order[~tested[order]], order[tested[order]]
     return Images(images.x[train], images.y[train]), Images(images.x[test], images.y[test])

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from apps.serve import answers
 from apps.serve.access import OPEN, AccessMiddleware
 from apps.serve.lanes import Worker
-from apps.serve.pictures import PictureReader, UnreadableError
+from apps.serve.pictures import PictureReader
 from apps.serve.settings import Settings
 from apps.serve.telemetry import Metrics, Telemetry
 
@@ -65,7 +65,7 @@ def create(settings: Settings) -> ASGIApp:
     """Start the processes that read and build the application; the same in each process that serves.
 
     Raises:
-        ModelError: the model cannot be used.
+        UserError: the model cannot be used.
     """
     metrics, quick, slow = Metrics(), Worker(settings.model, 0), Worker(settings.model, SLOW_NICENESS)
     about, _ = quick.loaded(), slow.loaded()
@@ -81,7 +81,6 @@ def create(settings: Settings) -> ASGIApp:
             Middleware(AccessMiddleware, token=settings.token),
         ],
         exception_handlers={
-            UnreadableError: _unread,
             RequestValidationError: _invalid,
             ClientDisconnect: _gone,
             Exception: _unforeseen,
@@ -119,11 +118,6 @@ def add_routes(app: FastAPI, pictures: PictureReader, about: dict[str, Any], met
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.mount("/", Page(directory=PAGE, html=True))
-
-
-async def _unread(request: Request, error: Exception) -> Response:
-    assert isinstance(error, UnreadableError)
-    return JSONResponse({"detail": str(error)}, 422)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

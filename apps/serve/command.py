@@ -28,15 +28,11 @@ RECEIVED = 2**14  # bytes that are received at once; h11 takes 0.1 s for 2**17 i
 CONNECTIONS = 2048  # while as many are open, uvicorn answers new requests with 503
 
 
-class ServeError(UserError):
-    """The service cannot be started."""
-
-
 def parse() -> Settings:
     """The command line and the token.
 
     Raises:
-        ServeError: other machines would be served without a token, or the token is none.
+        UserError: other machines would be served without a token, or the token is none.
     """
     parser = argparse.ArgumentParser(prog="python -m apps.serve", description="A page and an API that read digits.")
     defaults = Settings()
@@ -49,11 +45,11 @@ def parse() -> Settings:
     token = os.environ.get(TOKEN, "")
     if not (token.isascii() and token.isprintable() and token == token.strip()):
         line = "expected letters, digits and signs of ASCII without spaces around them, as a header can hold"
-        raise ServeError(f"{TOKEN}: {line}; found something else")
+        raise UserError(f"{TOKEN}: {line}; found something else")
     if not (token or is_loopback(arguments.host)):
-        raise ServeError(f"{TOKEN}: expected a token, because --host is not 127.0.0.1; found none in the environment")
+        raise UserError(f"{TOKEN}: expected a token, because --host is not 127.0.0.1; found none in the environment")
     if arguments.workers < 1:
-        raise ServeError(f"--workers: expected 1 or more, found {arguments.workers}")
+        raise UserError(f"--workers: expected 1 or more, found {arguments.workers}")
     names = tuple(arguments.allowed_host)
     return Settings(arguments.model, arguments.host, arguments.port, arguments.workers, names, token)
 
@@ -62,8 +58,8 @@ def serve(settings: Settings) -> None:
     """Load the model, take the port, and serve.
 
     Raises:
-        ModelError: the model cannot be used.
-        ServeError: the port or the host cannot be used.
+        UserError: the model cannot be used.
+        UserError: the port or the host cannot be used.
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when all is answered
         signal.signal(number, lambda *_: sys.exit(0))
@@ -111,7 +107,7 @@ def check(settings: Settings) -> None:
     """Load the model once before several processes do.
 
     Raises:
-        ModelError: the model cannot be used.
+        UserError: the model cannot be used.
     """
     worker = Worker(settings.model, niceness=0)
     worker.loaded()
@@ -146,7 +142,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that takes connections from now on.
 
     Raises:
-        ServeError: the host is no address of this machine, or the port is not free.
+        UserError: the host is no address of this machine, or the port is not free.
     """
     try:
         family, *_, place = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -156,10 +152,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((str(place[0]), port))
         listener.listen(1024)
     except (socket.gaierror, UnicodeError):
-        raise ServeError(f"--host: expected a name or an address of this machine, found {host}") from None
+        raise UserError(f"--host: expected a name or an address of this machine, found {host}") from None
     except (OSError, OverflowError):
         line = f"expected a free port, found {port}, which is in use or not allowed; choose one with --port"
-        raise ServeError(line) from None
+        raise UserError(line) from None
     listener.set_inheritable(True)
     return listener
 

@@ -21,10 +21,6 @@ ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 
 
-class ModelError(UserError):
-    """The model cannot be used."""
-
-
 class WorkerError(Exception):
     """A reading process has ended by itself."""
 
@@ -60,19 +56,19 @@ class Worker:
         """What the model says about itself.
 
         Raises:
-            ModelError: one line: see `mnist_reader.Reader`.
+            UserError: one line: see `mnist_reader.Reader`.
             WorkerError: the process has ended.
         """
         outcome, content = self._receive()
         if outcome is not Outcome.READY:
-            raise ModelError(content.decode())
+            raise UserError(content.decode())
         return json.loads(content)
 
     def ensure(self) -> None:
         """Start the process again if it has ended.
 
         Raises:
-            ModelError, WorkerError: see `loaded`.
+            UserError, WorkerError: see `loaded`.
         """
         if self._is_ending or self._process.poll() is not None:
             self.join()

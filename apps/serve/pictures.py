@@ -15,16 +15,12 @@ from apps.serve.jobs import Job, Outcome
 from apps.serve.lanes import Lane, Worker, WorkerError
 from apps.serve.settings import RETRY, Limits
 from apps.serve.telemetry import Metrics
-from mnist_reader.core.errors import UserError
 
 QUICK_BYTES = 2**20  # of a body or a file in a form; the process that reads it looks whether the picture is small
+UNREADABLE = 422  # the status where a form or a picture cannot be read
 SLICE = 2**18  # bytes of a form that are taken apart between two steps of the event loop, in a few milliseconds
 TEXTS = ("application/json", "text/plain")  # which hold a picture in base64
 Upload = tuple[str | None, bytes]  # the file's name in a form, and its content
-
-
-class UnreadableError(UserError):
-    """A body or a picture that cannot be read: one line."""
 
 
 class FormParser(MultiPartParser):
@@ -46,8 +42,7 @@ class PictureReader:
         """The answer to a request: the JSON of `Readings`.
 
         Raises:
-            HTTPException: 408, 413, 503; 422, the form cannot be read.
-            UnreadableError: the only picture cannot be read.
+            HTTPException: 408, 413, 503; 422, the form or the only picture cannot be read.
         """
         seconds = self._limits.request_seconds
         try:
@@ -64,16 +59,16 @@ class PictureReader:
         for file, content in uploads:
             try:
                 readings.append(await self._read_one(Job(content, "", file, images, quick=True)))
-            except UnreadableError as error:
-                if len(uploads) == 1:
+            except HTTPException as error:
+                if error.status_code != UNREADABLE or len(uploads) == 1:
                     raise
-                readings.append(json.dumps({"file": file, "error": str(error)}).encode())
+                readings.append(json.dumps({"file": file, "error": error.detail}).encode())
         return readings
 
     async def _read_one(self, job: Job) -> bytes:
         outcome, content = await self._outcome(job)
         if outcome is Outcome.REFUSED:
-            raise UnreadableError(content.decode())
+            raise HTTPException(UNREADABLE, content.decode())
         if outcome is Outcome.FAILED:
             raise WorkerError(content.decode())
         self._metrics.read.inc()
@@ -103,10 +98,10 @@ async def form_files(headers: Headers, body: bytes, most: int) -> list[Upload]:
     try:
         form = await FormParser(headers, slices(body), max_files=most, max_fields=most).parse()
     except MultiPartException as error:
-        raise HTTPException(422, f"expected a multipart form, found: {error.message[:200]}") from None
+        raise HTTPException(UNREADABLE, f"expected a multipart form, found: {error.message[:200]}") from None
     files = [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
     if not files:
-        raise HTTPException(422, "expected a form with one file or more, found none")
+        raise HTTPException(UNREADABLE, "expected a form with one file or more, found none")
     return [(file.filename, await file.read()) for file in files]
 
 

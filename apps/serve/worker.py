@@ -106,18 +106,15 @@ def at_most(seconds: float) -> Iterator[None]:
     Raises:
         SlowError: it took more.
     """
-    set_timer(seconds)
+    if not hasattr(signal, "setitimer"):  # Windows has none
+        yield
+        return
+    signal.signal(signal.SIGPROF, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, seconds, seconds)  # again, in case something swallowed its error
     try:
         yield
     finally:
-        set_timer(0)
-
-
-def set_timer(seconds: float) -> None:
-    """Call `interrupt` after so much processor time, and again, in case something swallowed its error; 0: never."""
-    if hasattr(signal, "setitimer"):  # Windows has none
-        signal.signal(signal.SIGPROF, interrupt)
-        signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
