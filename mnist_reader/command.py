@@ -41,7 +41,6 @@ class Answer(NamedTuple):
 
 
 Result = tuple[Answer | None, str]  # the answer to one file, and what is wrong with it: one of the two, or both
-_reader: Reader  # of this process, where several read
 
 
 def main(program: str = "mnist-read") -> None:
@@ -54,13 +53,13 @@ def read_files(program: str, closed: bool) -> None:
     arguments = parse(program)
     if closed:
         raise UserError("standard output: expected an open one, found a closed one")
-    make_reader = functools.partial(Reader, arguments.model, arguments.accept_all)
-    read = functools.partial(read_file, reader=make_reader(), show=arguments.show)
+    reader_of(arguments.model, arguments.accept_all)  # a model that cannot be used is refused before any picture
+    read = functools.partial(read_file, model=arguments.model, accept_all=arguments.accept_all, show=arguments.show)
     errors: list[str] = []
     files = files_in(arguments.files, errors)
     if arguments.show and files:
         check_show(arguments.show, arguments.files, files)
-    results = map(read, files) if len(files) < POOL_FROM else read_in_processes(files, make_reader)
+    results = map(read, files) if len(files) < POOL_FROM else read_in_processes(files, read)
     try:
         arguments.write(answers(itertools.chain.from_iterable(results), errors), files)
         flush_output()
@@ -144,32 +143,29 @@ def check_show(show: Path, names: list[str], files: list[str]) -> None:
         raise ShowError(f"--show {show}: expected a new picture, found the one that is read")
 
 
-def read_in_processes(files: list[str], make_reader: Callable[[], Reader]) -> Iterator[list[Result]]:
-    """Read files in order with all cores; each process has a reader of its own."""
-    context = multiprocessing.get_context("spawn")
+def read_in_processes(files: list[str], read: Callable[[str], list[Result]]) -> Iterator[list[Result]]:
+    """Read files in order with all cores."""
     try:
-        pool = ProcessPoolExecutor(cores(), context, initializer=_set_reader, initargs=(make_reader,))
+        pool = ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn"))
     except OSError:  # its locks need /dev/shm
-        yield from map(functools.partial(read_file, reader=make_reader()), files)
+        yield from map(read, files)
         return
     with pool:
         try:
-            yield from pool.map(_read_file, files, chunksize=CHUNK)
+            yield from pool.map(read, files, chunksize=CHUNK)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _set_reader(make_reader: Callable[[], Reader]) -> None:
-    global _reader
-    _reader = make_reader()
+@functools.cache
+def reader_of(model: Path | None, accept_all: bool) -> Reader:
+    """The reader of this process."""
+    return Reader(model, accept_all)
 
 
-def _read_file(file: str) -> list[Result]:
-    return read_file(file, _reader)
-
-
-def read_file(file: str, reader: Reader, show: Path | None = None) -> list[Result]:
+def read_file(file: str, model: Path | None, accept_all: bool = False, show: Path | None = None) -> list[Result]:
     """Read one file, and draw what was read to `show`; an error becomes its text, so that the others go on."""
+    reader = reader_of(model, accept_all)
     if is_table(Path(file)):
         return read_table(file, reader)
     try:

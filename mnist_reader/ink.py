@@ -161,17 +161,17 @@ def clean(ink: Ink) -> np.ndarray:
     return np.where(edges, np.minimum(ink.levels / np.float32(full), 1), np.float32(0))
 
 
-def widened(mask: np.ndarray, reach: int) -> np.ndarray:
-    """A boolean mask `(rows, columns)` grown by `reach` pixels to all eight sides."""
-    grown = mask.copy()
-    for step in range(1, reach + 1):
-        grown[step:] |= mask[:-step]
-        grown[:-step] |= mask[step:]
-    mask, grown = grown, grown.copy()
-    for step in range(1, reach + 1):
-        grown[:, step:] |= mask[:, :-step]
-        grown[:, :-step] |= mask[:, step:]
-    return grown
+def widened(levels: np.ndarray, reach: int) -> np.ndarray:
+    """The largest of the levels, `uint8` or boolean `(rows, columns)`, no more than `reach` pixels away."""
+    size = 2 * reach + 1
+    for _ in range(2):
+        levels, done = np.pad(levels, ((reach, reach), (0, 0)), mode="edge"), 1
+        while done < size:
+            step = min(done, size - done)
+            levels = np.maximum(levels[:-step], levels[step:])
+            done += step
+        levels = levels.T
+    return levels
 
 
 def around(box: tuple[slice, slice], margin: int) -> tuple[slice, slice]:

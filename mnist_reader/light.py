@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mnist_reader.ink import NoInkError, Scan, border_level
+from mnist_reader.ink import NoInkError, Scan, border_level, widened
 from mnist_reader.strokes import connected_parts
 
 PAGE = 1200  # pixels; the ink of a page is looked for in a copy with no longer side
@@ -89,16 +89,4 @@ def _tile_medians(levels: np.ndarray) -> np.ndarray:
 def closed(levels: np.ndarray, size: int) -> np.ndarray:
     """The closing of `uint8` `(rows, columns)` by a square of `size` pixels (odd), as if the border went on outside."""
     far = np.pad(levels, size, mode="edge")
-    return (255 - _largest(255 - _largest(far, size), size))[size:-size, size:-size]
-
-
-def _largest(levels: np.ndarray, size: int) -> np.ndarray:
-    """The largest level in the square of `size` pixels (odd) around each pixel: the reach doubles step by step."""
-    for _ in range(2):
-        levels, reach = np.pad(levels, ((size // 2, size // 2), (0, 0)), mode="edge"), 1
-        while reach < size:
-            step = min(reach, size - reach)
-            levels = np.maximum(levels[:-step], levels[step:])
-            reach += step
-        levels = levels.T
-    return levels
+    return (255 - widened(255 - widened(far, size // 2), size // 2))[size:-size, size:-size]

@@ -184,8 +184,8 @@ def test_where_there_is_no_shared_memory_many_files_are_read_in_one_process(fold
 
     monkeypatch.setattr(command_module, "ProcessPoolExecutor", refuse)
     names = [str(folder / f"{i % 10}.png") for i in range(20)]
-    reader = functools.partial(command_module.Reader, folder / "linear.onnx")
-    results = list(command_module.read_in_processes(names, reader))
+    read = functools.partial(command_module.read_file, model=folder / "linear.onnx")
+    results = list(command_module.read_in_processes(names, read))
     assert [answer.text for ((answer, _),) in results] == [Path(name).stem for name in names]
 
 
