@@ -12,6 +12,7 @@ from mnist_reader.core.pixels import SHAPE, Shape
 
 SUFFIXES = (".csv", ".npz")
 LARGEST = 2**30  # bytes of an archive's arrays
+LABELS = ("label", "class", "target")  # headings of a last column that is no pixel, as OpenML's mnist_784 has
 GREY = (19595, 38470, 7471)  # of 65536: red, green and blue in grey, as Pillow has them (ITU-R BT.601)
 # The names of images and labels in an archive: Keras' mnist.npz, then MedMNIST's.
 NAMES = {"train": ("x_train", "y_train"), "test": ("x_test", "y_test")}
@@ -41,8 +42,9 @@ def is_table(path: Path) -> bool:
 def read_tables(path: Path, shape: Shape | None = None) -> dict[str, PixelTable]:
     """The images of a table by the name of their part: `train`, `val`, `test`; empty where there is one part only.
 
-    A CSV has a row for each image, with the label first if it has one, and may have a heading. An archive has the names
-    of Keras' mnist.npz or of MedMNIST's files, or holds one array of images alone. Colours become grey.
+    A CSV has a row for each image, with the label first if it has one, and may have a heading, which may also say that
+    the label comes last. An archive has the names of Keras' mnist.npz or of MedMNIST's files, or holds one array of
+    images alone. Colours become grey.
 
     Args:
         path: a CSV, or an archive.
@@ -84,8 +86,11 @@ def _read_csv(path: Path, shape: Shape) -> PixelTable:
     except (ValueError, OverflowError) as error:
         said = first_line(error).partition("; use")[0]
         raise PixelTableError(f"{path}: expected integers from 0 to 255 in {len(cells)} columns: {said}") from None
-    labels = rows[:, 0] if len(cells) > pixels else None
-    return PixelTable(rows[:, -pixels:].reshape(-1, *shape), labels)
+    if len(cells) == pixels:
+        return PixelTable(rows.reshape(-1, *shape), None)
+    last = cells[-1].strip(' "').lower() in LABELS
+    labels, images = (rows[:, -1], rows[:, :-1]) if last else (rows[:, 0], rows[:, 1:])
+    return PixelTable(images.reshape(-1, *shape), labels)
 
 
 def _read_archive(path: Path, shape: Shape | None) -> dict[str, PixelTable]:

@@ -462,6 +462,16 @@ def test_a_csv_as_kaggles_is_split_and_its_bytes_stay(collect, root, heading):
     assert files_of(root / "data") == before
 
 
+def test_a_csv_whose_heading_says_that_the_label_comes_last_is_read_so(collect, root):
+    images, labels = digits(30)
+    lines = [line.split(",") for line in table(images, labels).splitlines()]
+    lines[0][0] = '"class"'  # as OpenML's mnist_784
+    (root / "mnist_784.csv").write_text("".join(",".join([*line[1:], line[0]]) + "\n" for line in lines))
+    assert collect("mnist_784.csv", "own").code == 0
+    train, test = gathered(root)
+    assert sorted(train + test) == pairs(images, labels)
+
+
 def test_a_folder_of_tables_keeps_its_split_and_labels_need_not_begin_at_0(collect, root):
     (root / "kaggle").mkdir()
     images, labels = digits(12)
