@@ -25,7 +25,7 @@ class Digit(NamedTuple):
     unsure: bool  # perhaps no class: below the threshold, or doubtful for its form or place
     probabilities: tuple[float, ...]  # of each class
     image: np.ndarray  # what the model saw, uint8 (rows, columns), 255 = ink
-    mark: str = ""  # "." or "," where such a mark stands between this digit and the next
+    mark: str = ""  # ".", "," or "/" where such a mark stands between this digit and the next
 
     def __repr__(self) -> str:
         return f"Digit({self.label!r}, confidence={self.confidence:.3f}, unsure={self.unsure})"
@@ -47,7 +47,7 @@ class Reading(NamedTuple):
     def text(self) -> str:
         """The labels, each line on its own: `2026`, `24.12.2026`; empty where the picture is.
 
-        Points and commas between digits are kept, but for commas that group thousands: `1,528` is `1528`.
+        Points, commas and slashes between digits are kept, but for commas that group thousands: `1,528` is `1528`.
         """
         return "\n".join(map(_text, self.lines))
 

@@ -18,6 +18,9 @@ VERY_WIDE = 1.2  # and an image whose ink is wider probably is
 MOST_TRIED = 8  # digits of a picture; where more are unsure, it is no number
 MOST_CUT = 4  # digits; where more are unsure and wide, none is cut
 BETTER = 0.7  # less must digits cost that are cut than the uncut ink
+TALLER = 1.05  # times the height of the others in its line is a slash,
+LEANING = 0.22  # columns a row more than they do it leans to the right,
+THIN = 0.18  # and its ink is no broader about this line, as a fraction of its length (standard deviations)
 TURNS = (8, -8)  # degrees
 WIDTH = 0.85  # times the width
 
@@ -30,7 +33,7 @@ class Recognised(NamedTuple):
     image: np.ndarray  # uint8 (rows, columns)
     probabilities: np.ndarray  # float32 (classes,)
     box: Box  # pixels of the picture
-    mark: str = ""  # "." or ",", where one stands between this digit and the next
+    mark: str = ""  # ".", "," or "/", where one stands between this digit and the next
     doubtful: bool = False  # for its form or place; needs more confidence than others
     unsure: bool = False  # however confident the model is
 
@@ -58,7 +61,7 @@ def recognise(look: Look, model: Model, shape: Shape, least: float) -> list[list
         lines[number] += _tried(digit, ink, model, least, cuts) if is_low and few else [digit]
     if any(edges):
         lines = [_as_pattern(line) for line in lines]
-    return [line for line in lines if line]
+    return [_with_slashes(line) for line in lines if line]
 
 
 def _inks(look: Look) -> list[tuple[int, Token, np.ndarray]]:
@@ -82,6 +85,40 @@ def _as_pattern(line: list[Recognised]) -> list[Recognised]:
     """The line, unsure if it is one digit again and again: up to the picture's edge, stripes are that, and clothes."""
     same = len(line) > 1 and len({int(digit.probabilities.argmax()) for digit in line}) == 1
     return [digit._replace(unsure=True) for digit in line] if same else line
+
+
+def _with_slashes(line: list[Recognised]) -> list[Recognised]:
+    """The line without slashes between digits, which the model takes for ones; the digit before a slash is unsure."""
+    kept: list[Recognised] = []
+    for index, digit in enumerate(line):
+        if 0 < index < len(line) - 1 and not kept[-1].mark and _is_slash(digit, line[:index] + line[index + 1 :]):
+            kept[-1] = kept[-1]._replace(mark="/", unsure=True)
+        else:
+            kept.append(digit)
+    return kept
+
+
+def _is_slash(digit: Recognised, others: list[Recognised]) -> bool:
+    """Whether a digit is a straight stroke that is taller than the others of its line and leans more."""
+    if _height(digit) <= TALLER * np.median(list(map(_height, others))):
+        return False
+    lean, breadth = _lean(digit.image)
+    return breadth <= THIN and bool(lean >= np.median([_lean(other.image)[0] for other in others]) + LEANING)
+
+
+def _height(digit: Recognised) -> float:
+    return digit.box[3] - digit.box[1]
+
+
+def _lean(image: np.ndarray) -> tuple[float, float]:
+    """How many columns a row the ink leans to the right, and how broad it is about this line, as a fraction."""
+    rows, columns = image.shape
+    y, x = np.mgrid[:rows, :columns] - np.array([rows / 2, columns / 2])[:, None, None]
+    deep = float((image * y * y).sum())
+    if not deep:
+        return 0.0, 0.0
+    lean = -float((image * x * y).sum()) / deep
+    return lean, max(float((image * x * x).sum()) / deep - lean**2, 0.0) ** 0.5
 
 
 def _is_wide(ink: np.ndarray) -> bool:
@@ -125,9 +162,7 @@ def distorted(image: np.ndarray) -> np.ndarray:
     """An image `uint8` `(rows, columns)` and four copies `(5, rows, columns)`: upright, turned both ways, narrower."""
     rows, columns = image.shape
     centre = np.array([columns / 2, rows / 2])
-    y, x = np.mgrid[:rows, :columns] - centre[::-1, None, None]
-    deep = float((image * y * y).sum())
-    maps = [[[1, float((image * x * y).sum()) / deep if deep else 0], [0, 1]], [[1 / WIDTH, 0], [0, 1]]]
+    maps = [[[1, -_lean(image)[0]], [0, 1]], [[1 / WIDTH, 0], [0, 1]]]
     for angle in np.radians(TURNS):
         maps.append([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     picture, copies = Image.fromarray(image), [image]

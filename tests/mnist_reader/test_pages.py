@@ -1,8 +1,11 @@
 """Pages as people photograph them are read: the text, and where each digit stands."""
 
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from tests.mnist_reader.pages import Writer, photo, released_reader
 
@@ -224,3 +227,12 @@ def test_a_page_with_a_digit_too_pale_to_read_is_not_sure_of_the_others(reader, 
         reading = reader.read(dark)
         missed += not (reading.unsure or reading.text == page.text)
     assert missed == 0
+
+
+@pytest.mark.parametrize("name", ["DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "cmr10", "cmss10", "cmtt10"])
+def test_a_printed_date_keeps_its_slashes_and_is_unsure(reader, name):
+    font = ImageFont.truetype(Path(matplotlib.get_data_path(), f"fonts/ttf/{name}.ttf"), 60)
+    page = Image.new("L", (500, 140), 235)
+    ImageDraw.Draw(page).text((250, 70), "24/12/2026", 40, font, anchor="mm")
+    reading = reader.read(page)
+    assert (reading.text, reading.unsure) == ("24/12/2026", True)

@@ -135,3 +135,24 @@ def test_a_mark_stays_after_the_last_piece_of_the_digit_before_it():
     ImageDraw.Draw(page).ellipse((84, 82, 91, 89), fill=0)
     line = read(np.asarray(page), Narrow())
     assert [digit.mark for digit in line] == ["", ".", ""]
+
+
+@pytest.mark.parametrize(
+    ("strokes", "marks"),
+    [
+        ([(0, 60), (24, 70), (0, 60)], ["/", ""]),
+        ([(0, 60), (24, 60), (0, 60)], ["", "", ""]),  # no taller: a 1 that leans
+        ([(0, 60), (0, 70), (0, 60)], ["", "", ""]),  # upright: a tall 1
+        ([(24, 60), (24, 70), (24, 60)], ["", "", ""]),  # leans as all do
+        ([(24, 70), (0, 60), (0, 60)], ["", "", ""]),  # nothing before it
+        ([(0, 60), (24, 70), (24, 70), (0, 60)], ["/", "", ""]),  # one mark between two digits
+    ],
+)
+def test_a_tall_stroke_that_leans_between_digits_is_a_slash_and_unsure(strokes, marks):
+    page = Image.new("L", (60 * len(strokes) + 30, 130), "white")
+    for index, (lean, height) in enumerate(strokes):
+        left, foot = 40 + 60 * index, 95
+        ImageDraw.Draw(page).line((left - lean / 2, foot, left + lean / 2, foot - height), fill=0, width=9)
+    line = read(np.asarray(page), lambda images: np.tile(0.95 * np.eye(10)[1] + 0.005, (len(images), 1)))
+    assert [digit.mark for digit in line] == marks
+    assert [digit.unsure for digit in line] == [mark == "/" for mark in marks]
