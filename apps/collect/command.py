@@ -31,10 +31,12 @@ KINDS: dict[str, tuple[str, Prepare]] = {
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m apps.collect", description="Make a data set of your own pictures.")
-    source = (
-        "folder with a folder for each class, with pictures whose names begin with it, with four IDX files or with "
+    parser.add_argument(
+        "source",
+        type=Path,
+        help="folder with a folder for each class, with pictures whose names begin with it, with four IDX files or "
+        "with CSV files; or a CSV or .npz",
     )
-    parser.add_argument("source", type=Path, help=f"{source}CSV files; or a CSV or .npz")
     parser.add_argument("name", help="of the data set: its file will be datasets/NAME.yaml")
     kind = "digits: find the ink, cut it out, centre it, as MNIST's are; pictures: take them whole (default)"
     parser.add_argument("--as", dest="kind", choices=KINDS, default="pictures", help=kind)

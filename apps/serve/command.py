@@ -58,8 +58,7 @@ def serve(settings: Settings) -> None:
     """Load the model, take the port, and serve.
 
     Raises:
-        UserError: the model cannot be used.
-        UserError: the port or the host cannot be used.
+        UserError: the model, the port or the host cannot be used.
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again when all is answered
         signal.signal(number, lambda *_: sys.exit(0))
