@@ -13,6 +13,7 @@ from types import FrameType
 
 ENDING = ("SIGTERM", "SIGHUP")  # SIGHUP is a terminal that is closed; Windows has none
 POLL = 0.5  # seconds
+AGAIN = 20.0  # seconds in which what was begun is cleared away
 STDERR = 2  # its file descriptor
 
 
@@ -60,16 +61,24 @@ def open_streams() -> None:
 def ending_by_signal() -> Iterator[None]:
     """Exit with a line where a signal would end the process at once, so that no half-written file is left behind.
 
-    Signals that are ignored, as `nohup` does, stay so.
+    Signals that are ignored, as `nohup` does, stay so. The signal comes again after AGAIN, because native code may
+    swallow the exception: NumPy does, when Keras makes an array of a tensor at the end of each step.
     """
     numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
     numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():  # where Python sets no handlers
         numbers = []
 
+    ended, timers = -math.inf, []
+
     def end(number: int, frame: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)  # while what was begun is cleared away
+        nonlocal ended
+        if time.monotonic() - ended < AGAIN:
+            return
+        ended = time.monotonic()
+        timers.append(threading.Timer(AGAIN + POLL, os.kill, (os.getpid(), number)))
+        timers[-1].daemon = True
+        timers[-1].start()
         sys.exit(f"error: ended by {signal.Signals(number).name}")
 
     for number in numbers:
@@ -77,6 +86,8 @@ def ending_by_signal() -> Iterator[None]:
     try:
         yield
     finally:
+        for timer in timers:
+            timer.cancel()
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
 

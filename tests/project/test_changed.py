@@ -99,6 +99,7 @@ def test_an_export_alone_of_a_model_that_was_trained_otherwise_is_refused(reprod
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
 def test_a_stage_ends_with_the_dvc_that_has_started_it(clone, number, shell):
     clone.environment["SHELL"] = shutil.which(shell)
+    clone.edit(lambda recipe: recipe.update(train=dict(QUICK, epochs=1000)))  # whatever the machine's load
     process = training(clone)
     stages = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)

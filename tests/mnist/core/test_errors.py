@@ -92,6 +92,30 @@ def test_a_signal_that_ends_a_program_leaves_a_line_and_nothing_half_written(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+SWALLOWED = """
+import contextlib, os, signal, time
+from mnist.core.errors import run
+from mnist_reader.core import process
+
+def main():
+    with contextlib.suppress(SystemExit):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)  # while it would be cleared away
+    time.sleep(0.01)
+    print("swallowed", flush=True)
+    time.sleep(60)
+
+process.AGAIN = 1.0
+run(main)
+"""
+
+
+def test_a_signal_whose_exception_was_swallowed_comes_again():
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "swallowed\n", "error: ended by SIGTERM\n")
+
+
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path):
     program = "import os, signal\nfrom mnist.core.errors import run\nrun(lambda: os.kill(os.getpid(), signal.SIGHUP))"
     command = ["nohup", sys.executable, "-c", program]
